@@ -1,0 +1,27 @@
+"""Which server answers a request: the load-balancing policies, one per file.
+
+Takes a request and what is known of the servers; returns a server's name. No I/O, no clock, no threads.
+Imports core only.
+"""
+
+from rilaas.balance.check import check_balancer
+from rilaas.balance.least_connections import LeastConnections
+from rilaas.balance.protocol import STATUSES, Balancer, Outcome, Request, ServerView, candidates
+from rilaas.balance.random_choice import RandomChoice
+from rilaas.balance.registry import BALANCERS, make_balancer
+from rilaas.balance.round_robin import RoundRobin
+
+__all__ = [
+    "BALANCERS",
+    "STATUSES",
+    "Balancer",
+    "LeastConnections",
+    "Outcome",
+    "RandomChoice",
+    "Request",
+    "RoundRobin",
+    "ServerView",
+    "candidates",
+    "check_balancer",
+    "make_balancer",
+]
