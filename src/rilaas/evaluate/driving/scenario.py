@@ -1,0 +1,88 @@
+"""A scenario: where a robot starts, how long it may drive, and what the world looks like."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from rilaas.core import InvalidInput, did_you_mean
+
+APPEARANCES = ("fixed", "varied")
+"""``fixed``: the same light and colours always. ``varied``: light, colours and camera noise drawn from the seed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """How the start pose is drawn from the scenario's seed: a point of a lane, then a deviation from it.
+
+    The defaults are those of the AI-DO 2020 lane following experiment (start poses on straight tiles, within 0.04 m
+    and 40 degrees of the lane).
+
+    Attributes:
+        lateral_tolerance_m: Uniform within plus or minus this distance from the lane's centre line [m].
+        heading_tolerance_rad: Uniform within plus or minus this angle from the lane's direction [rad].
+        kinds: Tile kinds to start on; () for every road tile. Where the map has none of them, every road tile.
+    """
+
+    lateral_tolerance_m: float = 0.04
+    heading_tolerance_rad: float = math.radians(40.0)
+    kinds: tuple[str, ...] = ("straight",)
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.lateral_tolerance_m) and self.lateral_tolerance_m >= 0.0):
+            raise InvalidInput(f"lateral_tolerance_m is {self.lateral_tolerance_m}; it is a length >= 0 [m].")
+        if not 0.0 <= self.heading_tolerance_rad <= math.pi:
+            raise InvalidInput(f"heading_tolerance_rad is {self.heading_tolerance_rad}; it is from 0 to pi [rad].")
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One episode's world, start and end. The same scenario gives the same episode, bit by bit.
+
+    An episode ends when ``duration_s`` has passed, or when the robot's centre is no longer on a road tile.
+
+    Attributes:
+        name: What reports call it.
+        map: A name of ours or a path; see ``load_map``.
+        seed: Everything random is drawn from it: start pose, appearance, noise, latencies.
+        duration_s: Longest time [s].
+        dt_s: Time step of control and physics [s].
+        appearance: One of ``APPEARANCES``.
+        spawn: Where the robot starts.
+        start: A start pose (x [m], y [m], heading [rad]) in the map's frame instead of a drawn one.
+        command_delay_s: From command to wheels [s]; 0.15 is the Duckiebot DB18's.
+        wheel_gain_spread: Standard deviation of each wheel's gain around 1, drawn once an episode: a robot that is
+            not calibrated pulls to one side.
+        camera_noise: Standard deviation of the noise on each pixel, in grey levels of 255, drawn for each frame.
+    """
+
+    name: str
+    map: str
+    seed: int
+    duration_s: float = 60.0
+    dt_s: float = 0.05
+    appearance: str = "fixed"
+    spawn: Spawn = field(default_factory=Spawn)
+    start: tuple[float, float, float] | None = None
+    command_delay_s: float = 0.15
+    wheel_gain_spread: float = 0.0
+    camera_noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.appearance not in APPEARANCES:
+            raise InvalidInput(
+                f"Scenario {self.name!r} has appearance {self.appearance!r}.",
+                did_you_mean(self.appearance, APPEARANCES),
+            )
+        if self.seed < 0:
+            raise InvalidInput(f"Scenario {self.name!r} has seed {self.seed}; a seed is a whole number >= 0.")
+        if not 0.001 <= self.dt_s <= 1.0:
+            raise InvalidInput(f"Scenario {self.name!r} has dt_s = {self.dt_s}; a step is from 0.001 to 1 s.")
+        if not self.dt_s <= self.duration_s <= 86_400.0:
+            raise InvalidInput(f"Scenario {self.name!r} has duration_s = {self.duration_s}; from dt_s to one day.")
+        for name in ("command_delay_s", "wheel_gain_spread", "camera_noise"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise InvalidInput(f"Scenario {self.name!r} has {name} = {value}; it is a number >= 0.")
+        if self.start is not None and not all(map(math.isfinite, self.start)):
+            raise InvalidInput(f"Scenario {self.name!r} has start {self.start}; it is (x [m], y [m], heading [rad]).")
