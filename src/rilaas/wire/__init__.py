@@ -1,0 +1,56 @@
+"""Bytes on the network: the Open Inference Protocol v2, socket frames, robots' keys and tokens, TLS.
+
+Takes and returns bytes, arrays by name and errors of core; opens no connection. Imports core alone, and of others
+numpy, protobuf, grpc, cryptography and PyJWT.
+"""
+
+from rilaas.wire.codec import (
+    InferRequest,
+    InferResponse,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+)
+from rilaas.wire.frame import (
+    Frame,
+    FrameKind,
+    FrameReader,
+    pack_error,
+    pack_frame,
+    pack_header,
+    unpack_error,
+)
+from rilaas.wire.metadata import decode_metadata, encode_metadata
+from rilaas.wire.peek import Peek, peek, unwrap_stream_response, with_parameters, wrap_stream_response
+from rilaas.wire.service import METHODS, SERVICE, Method
+from rilaas.wire.status import error_from_rpc, grpc_status, trailing_metadata
+
+__all__ = [
+    "METHODS",
+    "SERVICE",
+    "Frame",
+    "FrameKind",
+    "FrameReader",
+    "InferRequest",
+    "InferResponse",
+    "Method",
+    "Peek",
+    "decode_metadata",
+    "decode_request",
+    "decode_response",
+    "encode_metadata",
+    "encode_request",
+    "encode_response",
+    "error_from_rpc",
+    "grpc_status",
+    "pack_error",
+    "pack_frame",
+    "pack_header",
+    "peek",
+    "trailing_metadata",
+    "unpack_error",
+    "unwrap_stream_response",
+    "with_parameters",
+    "wrap_stream_response",
+]

@@ -1,0 +1,109 @@
+"""Looking at a request, and adding to an answer, without touching its tensors.
+
+An interceptor forwards bytes. It needs a model's name to decide, and the decision must hold for what the replica
+will read: all fields are scanned and, as in a full parse, the last one of a kind wins. A request that names one model
+at its beginning and another at its end is therefore judged by the one that would answer it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rilaas.core import RilaasError, error_from_code
+from rilaas.wire.field import Buffer, read_text, scan, text, varint
+from rilaas.wire.parameter import FIELD as PARAMETERS
+from rilaas.wire.parameter import Parameters, decode_parameters, encode_parameters
+
+DEADLINE = "rilaas_deadline_s"  # parameter of a request on a stream: seconds that the caller waits from now
+CODE, HINT = "rilaas_code", "rilaas_hint"  # parameters of a refusal on a stream
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """What a forwarder needs to know of a ModelInferRequest or ModelInferResponse.
+
+    Attributes:
+        model: The model's name.
+        version: Its version, '' for the newest.
+        request_id: Chosen by the caller, '' where it chose none.
+        deadline_s: How long the caller waits from now on [s]; None where it did not say.
+    """
+
+    model: str
+    version: str
+    request_id: str
+    deadline_s: float | None = None
+
+
+def peek(body: Buffer) -> Peek:
+    """Read the small fields of a serialized ModelInferRequest or ModelInferResponse.
+
+    Raises:
+        InvalidInput: It is not valid protobuf, or a name is not UTF-8.
+    """
+    names = ["", "", ""]
+    deadline_s: float | None = None
+    for number, tag, start, end in scan(body):
+        if number <= 3:
+            names[number - 1] = read_text(body, start, end, ("model_name", "model_version", "id")[number - 1])
+        elif number == PARAMETERS and _DEADLINE in (field := bytes(body[tag:end])):
+            value = decode_parameters(field).get(DEADLINE)
+            if isinstance(value, (int, float)):
+                deadline_s = float(value)
+    return Peek(names[0], names[1], names[2], deadline_s)
+
+
+_DEADLINE = DEADLINE.encode()
+
+
+def with_parameters(body: bytes, parameters: Parameters) -> bytes:
+    """Add parameters to a serialized ModelInferRequest or ModelInferResponse; one of the same name is replaced.
+
+    Raises:
+        InvalidInput: A value is no text, number or truth value.
+    """
+    return body + encode_parameters(parameters)
+
+
+def wrap_stream_response(response: bytes, error: RilaasError | None, request_id: str = "") -> bytes:
+    """Make a ModelStreamInferResponse of a serialized ModelInferResponse, or of an error.
+
+    Args:
+        response: The answer; for an error usually empty.
+        error: Why there is no answer. Its message becomes ``error_message``, its code and hint become the parameters
+            ``rilaas_code`` and ``rilaas_hint`` of the response.
+        request_id: Added to the response where it is not empty.
+    """
+    head = b""
+    tail = text(b"\x1a", request_id)
+    if error is not None:
+        head = text(b"\x0a", error.message or error.code)
+        tail += encode_parameters({CODE: error.code, HINT: error.hint})
+    return b"".join((head, b"\x12", varint(len(response) + len(tail)), response, tail))
+
+
+def unwrap_stream_response(body: Buffer) -> tuple[RilaasError | None, bytes, str]:
+    """The inverse of ``wrap_stream_response``: error or None, serialized ModelInferResponse, request id.
+
+    An error of a server that knows no codes of ours becomes the base class with the server's own words.
+
+    Raises:
+        InvalidInput: It is not valid protobuf.
+    """
+    message, parts = "", []
+    for number, _, start, end in scan(body):
+        if number == 1:
+            message = read_text(body, start, end, "error_message")
+        elif number == 2:
+            parts.append(bytes(body[start:end]))
+    response = parts[0] if len(parts) == 1 else b"".join(parts)
+    request_id, parameters = "", b""
+    for number, tag, start, end in scan(response):
+        if number == 3:
+            request_id = read_text(response, start, end, "id")
+        elif number == PARAMETERS and message:
+            parameters += response[tag:end]
+    if not message:
+        return None, response, request_id
+    values = decode_parameters(parameters)
+    return error_from_code(str(values.get(CODE, "")), message, str(values.get(HINT, ""))), response, request_id

@@ -1,0 +1,123 @@
+"""Our errors as gRPC statuses, and any gRPC failure as one of our errors.
+
+The status carries the message; trailing metadata carry what a status cannot: ``rilaas-code``, ``rilaas-message``,
+``rilaas-hint`` and ``rilaas-request-id``, percent-encoded, since metadata are ASCII.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote, unquote
+
+import grpc
+
+from rilaas.core import (
+    ERROR_TABLE,
+    DeadlineExceeded,
+    InvalidInput,
+    RilaasError,
+    Unauthenticated,
+    Unavailable,
+    error_from_code,
+)
+
+_SAFE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~\""
+_MAX_CHARACTERS = 1000  # HTTP/2 peers commonly accept 8 kB of metadata in all
+
+_STATUS = {code: grpc.StatusCode[row.grpc_status] for code, row in ERROR_TABLE.items()}
+_BY_STATUS: dict[grpc.StatusCode, type[RilaasError]] = {}
+for _row in ERROR_TABLE.values():  # the more general class comes first and stays
+    _BY_STATUS.setdefault(grpc.StatusCode[_row.grpc_status], _row.error)
+_BY_STATUS[grpc.StatusCode.CANCELLED] = Unavailable
+
+# What grpc's TLS says, what that means, what to do: in lower case, the first one that is found counts.
+_TLS: tuple[tuple[str, type[RilaasError], str, str], ...] = (
+    (
+        "certificate_verify_failed",
+        Unauthenticated,
+        "The server's certificate is not signed by the authority that you trust.",
+        "Pass the ca.pem of the server's own authority.",
+    ),
+    (
+        "hostname verification check failed",
+        Unauthenticated,
+        "The server's certificate is for another name or address than the one dialled.",
+        "Dial a name that is in the certificate, or issue one with this name.",
+    ),
+    (
+        "wrong_version_number",
+        Unavailable,
+        "The server does not speak TLS.",
+        "Connect without TLS (only on loopback), or start the server with a certificate.",
+    ),
+    (
+        "alert_certificate_required",
+        Unauthenticated,
+        "The server wants a client certificate.",
+        "Pass one issued by its authority.",
+    ),
+    (
+        "alert_unknown_ca",
+        Unauthenticated,
+        "The other side does not know the authority of the certificate.",
+        "Use a certificate issued by the same authority on both sides.",
+    ),
+    (
+        "handshake",
+        Unavailable,
+        "The TLS handshake with the server failed.",
+        "Does the address belong to a rilaas server, with TLS on both sides?",
+    ),
+)
+
+
+def grpc_status(error: RilaasError) -> grpc.StatusCode:
+    """The gRPC status of an error."""
+    return _STATUS.get(error.code, grpc.StatusCode.INTERNAL)
+
+
+def trailing_metadata(error: RilaasError, request_id: str = "") -> tuple[tuple[str, str], ...]:
+    """Trailing metadata from which ``error_from_rpc`` rebuilds the error."""
+    fields = {"code": error.code, "message": error.message, "hint": error.hint, "request-id": request_id}
+    return tuple((f"rilaas-{key}", _ascii(value)) for key, value in fields.items() if value)
+
+
+def _ascii(value: str) -> str:
+    return quote(value[:_MAX_CHARACTERS], safe=_SAFE, errors="replace")
+
+
+def error_from_rpc(failure: grpc.RpcError | Any) -> RilaasError:
+    """The error behind a failed RPC, of ``grpc`` or ``grpc.aio``.
+
+    A server of ours is repeated word for word; of another server's status the words are kept and the class is the
+    nearest one; failures of TLS, which gRPC tells in OpenSSL's words, say what to change.
+    """
+    if not hasattr(failure, "code"):
+        return RilaasError(f"The call failed: {failure}.")
+    pairs: Any = failure.trailing_metadata() or ()
+    metadata = {str(key): value for key, value in pairs}
+    details = str(failure.details() or "")
+    if "rilaas-code" in metadata:
+        told = {key: unquote(str(metadata.get(f"rilaas-{key}", ""))) for key in ("code", "message", "hint")}
+        return error_from_code(told["code"], told["message"] or details, told["hint"])
+    return _foreign(failure.code(), details)
+
+
+def _foreign(status: grpc.StatusCode, details: str) -> RilaasError:
+    lower = details.lower()
+    if status is grpc.StatusCode.UNAVAILABLE:
+        for words, kind, message, hint in _TLS:
+            if words in lower:
+                return kind(message, hint)
+        return Unavailable(
+            f"The server cannot be reached: {details or 'no details'}.", "Is it running at this address?"
+        )
+    if status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineExceeded("The answer did not come before the deadline.")
+    if status is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in lower:
+        return InvalidInput(f"The message is too large for the other side: {details}.")
+    if status is grpc.StatusCode.UNIMPLEMENTED:
+        return InvalidInput(
+            f"The server does not know this method: {details or 'no details'}.", "Does it speak the protocol?"
+        )
+    return _BY_STATUS.get(status, RilaasError)(details or f"The call ended with {status.name}.")
