@@ -4,8 +4,36 @@ Takes a policy (``image`` to ``wheels``) and a scenario or a suite; gives episod
 May import infer, report, store, observe and core.
 """
 
+from rilaas.evaluate.driving.lane import Lane, LanePose
+from rilaas.evaluate.driving.lane_graph import (
+    centre_line,
+    lane_graph,
+    lane_pose,
+    lane_poses,
+    look_ahead,
+    nearest_lane_pose,
+)
 from rilaas.evaluate.driving.map_file import load_map, map_names, parse_map
 from rilaas.evaluate.driving.scenario import Scenario, Spawn
+from rilaas.evaluate.driving.start import draw_start, start_pose
 from rilaas.evaluate.driving.tile_map import Tile, TileMap
 
-__all__ = ["Scenario", "Spawn", "Tile", "TileMap", "load_map", "map_names", "parse_map"]
+__all__ = [
+    "Lane",
+    "LanePose",
+    "Scenario",
+    "Spawn",
+    "Tile",
+    "TileMap",
+    "centre_line",
+    "draw_start",
+    "lane_graph",
+    "lane_pose",
+    "lane_poses",
+    "load_map",
+    "look_ahead",
+    "map_names",
+    "nearest_lane_pose",
+    "parse_map",
+    "start_pose",
+]

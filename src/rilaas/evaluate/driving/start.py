@@ -1,0 +1,64 @@
+"""Where a robot starts: a pose drawn on a lane."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.lane import Lane, wrap_angle
+from rilaas.evaluate.driving.lane_graph import lane_graph
+from rilaas.evaluate.driving.scenario import Scenario, Spawn
+from rilaas.evaluate.driving.tile_map import TileMap
+
+MAX_DRAWS = 1000
+
+
+def draw_start(tile_map: TileMap, spawn: Spawn, rng: np.random.Generator) -> np.ndarray:
+    """Draw a start pose: a point of a lane, uniform over their length, then a deviation from it.
+
+    The pose is in its lane; a draw that is not (tolerances wider than the lane) is drawn again.
+
+    Args:
+        tile_map: Where.
+        spawn: How far from the centre line, and on which kinds of tiles.
+        rng: Source of chance.
+
+    Returns:
+        pose: (3,) float64 [m, m, rad], in the map's frame.
+
+    Raises:
+        InvalidInput: The map has no road.
+    """
+    graph = lane_graph(tile_map)
+    lanes = [lane for lane in graph.lanes if tile_map.tile(*lane.cell).kind in spawn.kinds] or graph.lanes
+    if not lanes:
+        raise InvalidInput(
+            f"Map {tile_map.name!r} has no road to start on.", "Use a map with straight or curve tiles."
+        )
+    lengths = np.array([lane.length_m for lane in lanes])
+    for _ in range(MAX_DRAWS):
+        lane = lanes[rng.choice(len(lanes), p=lengths / lengths.sum())]
+        pose = _deviate(lane, spawn, rng)
+        if any(found.lane == lane for found in graph.poses(pose)):
+            return np.array(pose)
+    raise AssertionError(f"no start pose in a lane within {MAX_DRAWS} draws: {spawn}")
+
+
+def start_pose(tile_map: TileMap, scenario: Scenario) -> np.ndarray:
+    """The start pose of a scenario: its own, or drawn from its seed; see ``draw_start``.
+
+    Returns:
+        pose: (3,) float64 [m, m, rad], in the map's frame.
+    """
+    if scenario.start is not None:
+        return np.array(scenario.start, dtype=np.float64)
+    return draw_start(tile_map, scenario.spawn, np.random.default_rng([scenario.seed, 0x5747]))
+
+
+def _deviate(lane: Lane, spawn: Spawn, rng: np.random.Generator) -> tuple[float, float, float]:
+    x_m, y_m, heading = lane.pose_at(rng.uniform(0.0, lane.length_m))
+    lateral_m = rng.uniform(-spawn.lateral_tolerance_m, spawn.lateral_tolerance_m)
+    turn = rng.uniform(-spawn.heading_tolerance_rad, spawn.heading_tolerance_rad)
+    return x_m - math.sin(heading) * lateral_m, y_m + math.cos(heading) * lateral_m, wrap_angle(heading + turn)
