@@ -13,14 +13,19 @@ from rilaas.evaluate.driving.lane_graph import (
     look_ahead,
     nearest_lane_pose,
 )
+from rilaas.evaluate.driving.lane_track import LaneTrack, track_lanes
 from rilaas.evaluate.driving.map_file import load_map, map_names, parse_map
 from rilaas.evaluate.driving.scenario import Scenario, Spawn
+from rilaas.evaluate.driving.score import METRICS, MetricDefinition, score_trajectory
 from rilaas.evaluate.driving.start import draw_start, start_pose
 from rilaas.evaluate.driving.tile_map import Tile, TileMap
 
 __all__ = [
+    "METRICS",
     "Lane",
     "LanePose",
+    "LaneTrack",
+    "MetricDefinition",
     "Scenario",
     "Spawn",
     "Tile",
@@ -35,5 +40,7 @@ __all__ = [
     "map_names",
     "nearest_lane_pose",
     "parse_map",
+    "score_trajectory",
     "start_pose",
+    "track_lanes",
 ]
