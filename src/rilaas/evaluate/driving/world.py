@@ -1,0 +1,162 @@
+"""The flat tile world: one robot on a map, seen by its camera, moved by its wheels. Headless and deterministic."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.appearance import Appearance, vary
+from rilaas.evaluate.driving.camera import Camera
+from rilaas.evaluate.driving.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
+from rilaas.evaluate.driving.ground import Ground, draw_ground
+from rilaas.evaluate.driving.lane import LanePose
+from rilaas.evaluate.driving.lane_graph import LaneGraph, lane_graph
+from rilaas.evaluate.driving.map_file import load_map
+from rilaas.evaluate.driving.scenario import Scenario
+from rilaas.evaluate.driving.start import start_pose
+from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.view import Frame, View
+
+# Streams of chance, one for each thing that a scenario's seed draws.
+_APPEARANCE, _GAINS = 0xA99E, 0x6A14
+
+
+class World:
+    """A scenario that runs.
+
+    Time is counted in ticks of at most 1 ms, a whole number of them in each ``dt_s`` of the scenario; the camera
+    takes a frame every ``dt_s``. The episode is over when the axle's middle is not on a road tile.
+
+    Args:
+        scenario: What to run.
+        camera: The camera as specified; the appearance adds its mounting errors.
+        appearance: The look; the scenario's own where None.
+
+    Raises:
+        NotFound: The scenario's map does not exist.
+        InvalidInput: The map has no road to start on.
+    """
+
+    def __init__(
+        self, scenario: Scenario, camera: Camera | None = None, *, appearance: Appearance | None = None
+    ) -> None:
+        self.scenario = scenario
+        self.map: TileMap = load_map(scenario.map)
+        self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
+        self.tick_s = scenario.dt_s / self.ticks_per_frame
+        self._dynamics = _robot(scenario)
+        self._delay = DelayLine(scenario.command_delay_s, self.tick_s)
+        if appearance is None:
+            appearance = appearance_of(scenario)
+        fixed = appearance == Appearance()
+        self._view = View(
+            _fixed_ground(self.map) if fixed else draw_ground(self.map, appearance),
+            appearance,
+            camera,
+            noise=math.hypot(appearance.noise, scenario.camera_noise),
+            seed=scenario.seed,
+        )
+        self._start = start_pose(self.map, scenario)
+        self.reset()
+
+    def reset(self) -> Frame:
+        """Begin anew.
+
+        Returns:
+            The first frame, (H, W, 3) uint8 RGB.
+        """
+        self._delay.reset()
+        self.tick = 0
+        x, y, heading = (float(value) for value in self._start)
+        self.motion = Motion(x, y, heading)
+        return self.frame()
+
+    @property
+    def t_s(self) -> float:
+        """Simulated time since the start [s]."""
+        return self.tick * self.tick_s
+
+    @property
+    def pose(self) -> tuple[float, float, float]:
+        """True pose of the axle's middle: x [m], y [m], heading [rad], in the map's frame."""
+        return self.motion.pose
+
+    @property
+    def is_on_road(self) -> bool:
+        """Whether the axle's middle is on a tile with lanes; the episode is over when it is not."""
+        tile = self.map.tile_at(self.motion.x_m, self.motion.y_m)
+        return tile is not None and tile.is_road
+
+    @property
+    def lanes(self) -> LaneGraph:
+        """The lanes of the map."""
+        return lane_graph(self.map)
+
+    @property
+    def lane_pose(self) -> LanePose | None:
+        """True pose as seen from the best aligned lane, None out of every lane."""
+        found = self.lanes.poses(self.pose)
+        return found[0] if found else None
+
+    @property
+    def camera(self) -> Camera:
+        """The camera as it is really mounted."""
+        return self._view.camera
+
+    def step(self, wheels: Wheels, dt_s: float | None = None) -> Frame:
+        """Hold a command, then look.
+
+        Args:
+            wheels: Duty cycles (left, right); values beyond [-1, 1] are clipped.
+            dt_s: How long [s], in whole ticks; the scenario's ``dt_s`` where None.
+
+        Returns:
+            The frame afterwards, (H, W, 3) uint8 RGB.
+
+        Raises:
+            InvalidInput: A wheel's command is not a finite number, or the time is negative.
+        """
+        self.advance(wheels, self.ticks_per_frame if dt_s is None else round(dt_s / self.tick_s))
+        return self.frame()
+
+    def advance(self, wheels: Wheels, ticks: int) -> None:
+        """Hold a command for some ticks, without looking; see ``step``."""
+        left, right = float(wheels[0]), float(wheels[1])
+        if not (math.isfinite(left) and math.isfinite(right)) or ticks < 0:
+            raise InvalidInput(
+                f"Wheels ({left}, {right}) for {ticks} ticks: duty cycles are finite numbers, ticks >= 0."
+            )
+        acting = self._delay.hold((left, right), ticks)
+        self.motion = advance(self.motion, acting, self.tick_s, self._dynamics)
+        self.tick += ticks
+
+    def frame(self) -> Frame:
+        """What the camera sees now, (H, W, 3) uint8 RGB."""
+        return self.look(self.pose, self.tick // self.ticks_per_frame)
+
+    def look(self, pose: tuple[float, float, float], number: int) -> Frame:
+        """What the camera saw from a pose in the frame with this number; the number chooses the noise."""
+        return self._view.frame(pose, number)
+
+
+def appearance_of(scenario: Scenario) -> Appearance:
+    """The look of a scenario's world, drawn from its seed where it is ``varied``."""
+    if scenario.appearance == "fixed":
+        return Appearance()
+    return vary(np.random.default_rng([scenario.seed, _APPEARANCE]))
+
+
+def _robot(scenario: Scenario) -> Dynamics:
+    if not scenario.wheel_gain_spread:
+        return Dynamics()
+    rng = np.random.default_rng([scenario.seed, _GAINS])
+    left, right = np.clip(1.0 + scenario.wheel_gain_spread * rng.standard_normal(2), 0.5, 1.5)
+    return Dynamics(left_gain=float(left), right_gain=float(right))
+
+
+@lru_cache(maxsize=8)
+def _fixed_ground(tile_map: TileMap) -> Ground:
+    return draw_ground(tile_map, Appearance())
