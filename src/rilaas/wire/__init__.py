@@ -22,7 +22,14 @@ from rilaas.wire.frame import (
     unpack_error,
 )
 from rilaas.wire.metadata import decode_metadata, encode_metadata
-from rilaas.wire.peek import Peek, peek, unwrap_stream_response, with_parameters, wrap_stream_response
+from rilaas.wire.peek import (
+    Peek,
+    peek,
+    unwrap_stream_response,
+    with_parameters,
+    with_request_id,
+    wrap_stream_response,
+)
 from rilaas.wire.service import METHODS, SERVICE, Method
 from rilaas.wire.status import error_from_rpc, grpc_status, trailing_metadata
 
@@ -52,5 +59,6 @@ __all__ = [
     "unpack_error",
     "unwrap_stream_response",
     "with_parameters",
+    "with_request_id",
     "wrap_stream_response",
 ]

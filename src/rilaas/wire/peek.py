@@ -65,6 +65,11 @@ def with_parameters(body: bytes, parameters: Parameters) -> bytes:
     return body + encode_parameters(parameters)
 
 
+def with_request_id(body: bytes, request_id: str) -> bytes:
+    """Give a serialized ModelInferRequest or ModelInferResponse another id: as in a full parse, the last one wins."""
+    return body + (text(b"\x1a", request_id) or b"\x1a\x00")
+
+
 def wrap_stream_response(response: bytes, error: RilaasError | None, request_id: str = "") -> bytes:
     """Make a ModelStreamInferResponse of a serialized ModelInferResponse, or of an error.
 

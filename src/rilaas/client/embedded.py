@@ -1,0 +1,82 @@
+"""The interceptor inside the robot's process: no hop between the robot and the choice of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rilaas.core import Unauthenticated
+from rilaas.observe import Registry
+from rilaas.route import RouteConfig, Running, read_route_config, start_interceptor
+from rilaas.serve.service import Caller
+from rilaas.wire import fingerprint, load_private_key
+
+T = TypeVar("T")
+
+START_TIMEOUT_S = 120.0
+
+
+class EmbeddedTransport:
+    """A whole interceptor in a thread of this process, asked without a network in between.
+
+    The same access policy is in force as in an interceptor of its own; the robot is known by its key.
+
+    Args:
+        config: What the interceptor is told, or the path of its file.
+        private_ssh_key_path: The robot's key, registered in the access policy.
+        passphrase: Of the key.
+        registry: Where the metrics go.
+    """
+
+    def __init__(
+        self,
+        config: RouteConfig | Path | str,
+        private_ssh_key_path: Path | str,
+        *,
+        passphrase: str | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        if not isinstance(config, RouteConfig):
+            config = read_route_config(Path(config))
+        kid = fingerprint(load_private_key(Path(private_ssh_key_path), passphrase).public)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rilaas-interceptor", daemon=True)
+        self._thread.start()
+        try:
+            self._running: Running = self._run(start_interceptor(config, registry)).result(START_TIMEOUT_S)
+        except BaseException:
+            self._end_loop()
+            raise
+        robot = self._running.access.snapshot().robots.get(kid)
+        if robot is None:
+            self.close()
+            raise Unauthenticated(f"The key {kid} belongs to no robot of {config.access}.", "Add it there.")
+        self._caller = Caller(robot.name, kid, "embedded")
+
+    def send(self, request_id: str, body: bytes, deadline_s: float | None) -> concurrent.futures.Future[bytes]:
+        """See ``Transport.send``."""
+        deadline = None if deadline_s is None else time.monotonic() + deadline_s
+        return self._run(self._running.interceptor.infer(body, self._caller, deadline))
+
+    def metadata(self, model: str, version: str) -> bytes:
+        """See ``Transport.metadata``."""
+        return self._run(self._running.interceptor.metadata(model, version, self._caller)).result()
+
+    def close(self) -> None:
+        """See ``Transport.close``; ends the interceptor's own replicas."""
+        if not self._loop.is_closed():
+            self._run(self._running.stop()).result()
+            self._end_loop()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()

@@ -1,0 +1,197 @@
+"""``RobotClient``: the policy that a robot holds.
+
+Source: Tanwani et al., RILaaS, section IV-C, whose code snippet works word for word.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from types import TracebackType
+
+from rilaas.client.stream import StreamTransport, wait
+from rilaas.client.transport import Transport
+from rilaas.core import (
+    DeadlineExceeded,
+    ModelRef,
+    Prediction,
+    Signature,
+    Tensors,
+    Timing,
+    Unavailable,
+)
+from rilaas.route.config import DEFAULT_PORT
+from rilaas.wire import (
+    client_credentials,
+    decode_metadata,
+    decode_response,
+    encode_request,
+    load_private_key,
+    sign_token,
+)
+
+PATIENCE_S = 5.0  # how long a call without a deadline tries to reach an interceptor that is away
+FIRST_PAUSE_S = 0.02  # between two tries; doubles
+
+
+class RobotClient:
+    """Predicts with a model somewhere in the fleet's edge and cloud.
+
+    Args:
+        target_ip: The interceptor: IP address or host name, with ``:port`` where it is not 8443.
+        model_name: ``[owner/]name``.
+        model_version: A version, an alias, or '' for the one in use.
+        private_ssh_key_path: The robot's OpenSSH private key (Ed25519, ECDSA or RSA).
+        ssl_certificate_location: The certificate of the fleet's authority (PEM).
+        passphrase: Of an encrypted key.
+        deadline_s: Default of each call; None waits.
+
+    Example:
+        >>> from rilaas.client import RobotClient  # doctest: +SKIP
+        >>> rc = RobotClient("10.0.0.5", "lane-following", "1", "~/.ssh/id_ed25519", "ca.pem")  # doctest: +SKIP
+        >>> outputs = rc.predict({"image": image[None]})  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        target_ip: str,
+        model_name: str,
+        model_version: str,
+        private_ssh_key_path: str | Path,
+        ssl_certificate_location: str | Path,
+        *,
+        passphrase: str | None = None,
+        deadline_s: float | None = None,
+    ) -> None:
+        key = load_private_key(Path(private_ssh_key_path).expanduser(), passphrase)
+        credentials = client_credentials(Path(ssl_certificate_location).expanduser())
+        host, address = _address(target_ip)
+        audience = f"rilaas://{host}"
+        transport = StreamTransport(
+            address, credentials, lambda opens_stream: sign_token(key, audience, single_use=opens_stream)
+        )
+        self._bind(transport, model_name, model_version, deadline_s)
+
+    @classmethod
+    def over(
+        cls, transport: Transport, model_name: str, model_version: str = "", *, deadline_s: float | None = None
+    ) -> RobotClient:
+        """A client over another way, such as an ``EmbeddedTransport``."""
+        client = cls.__new__(cls)
+        client._bind(transport, model_name, model_version, deadline_s)
+        return client
+
+    def _bind(self, transport: Transport, model: str, version: str, deadline_s: float | None) -> None:
+        ModelRef.parse(model)
+        self.model, self.version = model, version
+        self._transport, self._deadline_s = transport, deadline_s
+        self._prefix, self._numbers = os.urandom(4).hex(), itertools.count(1)
+        self._signature: Signature | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """What the model takes and gives; asked for once."""
+        if self._signature is None:
+            _, _, self._signature, _ = decode_metadata(self._transport.metadata(self.model, self.version))
+        return self._signature
+
+    def predict(self, inputs: Tensors, *, deadline_s: float | None = None) -> Prediction:
+        """Ask and wait; see ``Policy.predict``.
+
+        An interceptor that is away is tried again, for as long as the deadline allows (5 s without one).
+        """
+        start = time.monotonic()
+        deadline_s = self._deadline_s if deadline_s is None else deadline_s
+        if deadline_s is not None and deadline_s <= 0.0:
+            raise DeadlineExceeded("The deadline had passed before the request was sent.")
+        patience_s = PATIENCE_S if deadline_s is None else deadline_s
+        pause_s = FIRST_PAUSE_S
+        for attempt in itertools.count(1):
+            left_s = None if deadline_s is None else start + deadline_s - time.monotonic()
+            request_id, body = self._encode(inputs)
+            try:
+                reply = wait(self._transport.send(request_id, body, left_s), deadline_s, start)
+                return _prediction(reply, start, attempt)
+            except Unavailable:
+                if time.monotonic() + pause_s >= start + patience_s:
+                    raise
+                time.sleep(pause_s)
+                pause_s *= 2
+        raise AssertionError("unreachable")
+
+    def submit(self, inputs: Tensors, *, deadline_s: float | None = None) -> Future[Prediction]:
+        """Ask without waiting: for the next frame while this one is on its way. Tries once.
+
+        A deadline is kept by the interceptor and the server; the future itself does not time out.
+        """
+        start = time.monotonic()
+        request_id, body = self._encode(inputs)
+        answer: Future[Prediction] = Future()
+
+        def done(reply: Future[bytes]) -> None:
+            if answer.set_running_or_notify_cancel():
+                try:
+                    answer.set_result(_prediction(reply.result(), start, 1))
+                except Exception as error:
+                    answer.set_exception(error)
+
+        limit_s = self._deadline_s if deadline_s is None else deadline_s
+        self._transport.send(request_id, body, limit_s).add_done_callback(done)
+        return answer
+
+    async def predict_async(self, inputs: Tensors, *, deadline_s: float | None = None) -> Prediction:
+        """``predict`` for asyncio; raises ``DeadlineExceeded`` like it, and tries once."""
+        limit_s = self._deadline_s if deadline_s is None else deadline_s
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self.submit(inputs, deadline_s=limit_s)), limit_s)
+        except asyncio.TimeoutError:
+            raise DeadlineExceeded(f"No answer within {limit_s:g} s.") from None
+
+    def reset(self) -> None:
+        """Nothing to forget: a served model keeps no state between requests."""
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
+
+    def __enter__(self) -> RobotClient:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _encode(self, inputs: Tensors) -> tuple[str, bytes]:
+        request_id = f"{self._prefix}-{next(self._numbers):x}"
+        return request_id, encode_request(self.model, self.version, inputs, request_id=request_id)
+
+
+def _address(target: str) -> tuple[str, str]:
+    """``host`` and ``host:port`` of a target as a person writes it; IPv6 in brackets where a port follows."""
+    if target.startswith("["):
+        host, _, port = target[1:].partition("]")
+        return host, f"[{host}]{port or f':{DEFAULT_PORT}'}"
+    if target.count(":") > 1:
+        return target, f"[{target}]:{DEFAULT_PORT}"
+    host, _, port = target.partition(":")
+    return host, f"{host}:{port or DEFAULT_PORT}"
+
+
+def _prediction(reply: bytes, start: float, attempt: int) -> Prediction:
+    response = decode_response(reply)
+    told = response.parameters
+    steps = ("queue_s", "preprocess_s", "compute_s", "postprocess_s")
+    seconds = {step: float(told.get(f"rilaas_{step}", 0.0)) for step in steps}
+    timing = Timing(
+        **seconds,
+        total_s=time.monotonic() - start,
+        server=str(told.get("rilaas_server", "")),
+        attempts=int(told.get("rilaas_attempts", 1)) + attempt - 1,
+        request_id=response.request_id,
+    )
+    return Prediction(response.tensors, timing)

@@ -1,0 +1,31 @@
+"""The request interceptor: robots' requests in, each forwarded to the server that will answer soonest.
+
+Authenticates by SSH-key tokens, authorizes by robot and model, limits rates, balances, retries.
+A process at the edge, or a part of the robot's client. Imports serve's front, balance, wire, observe, core.
+"""
+
+from rilaas.route.access import AccessSource, FileAccess, Grant, RobotAccess, Snapshot, read_access
+from rilaas.route.config import DEFAULT_PORT, RouteConfig, ServerConfig, TlsConfig, read_route_config
+from rilaas.route.interceptor import Interceptor
+from rilaas.route.running import Running, front_of, start_interceptor
+from rilaas.route.upstream import Server, Upstream
+
+__all__ = [
+    "DEFAULT_PORT",
+    "AccessSource",
+    "FileAccess",
+    "Grant",
+    "Interceptor",
+    "RobotAccess",
+    "RouteConfig",
+    "Running",
+    "Server",
+    "ServerConfig",
+    "Snapshot",
+    "TlsConfig",
+    "Upstream",
+    "front_of",
+    "read_access",
+    "read_route_config",
+    "start_interceptor",
+]

@@ -1,0 +1,207 @@
+"""What an interceptor is told: where to listen, whom to admit, where the servers are.
+
+As TOML::
+
+    listen = "0.0.0.0:8443"
+    balancer = "least_connections"
+    access = "access.toml"           # see access.py
+    metrics = "127.0.0.1:9090"       # optional
+
+    [tls]
+    authority = "tls"                # folder of the local certificate authority; made on first use
+    hosts = ["192.168.1.5"]          # names and addresses under which robots reach it
+
+    [[servers]]
+    name = "cloud-1"
+    kind = "cloud"
+    address = "10.0.0.7:8001"        # a `rilaas serve`
+    added_delay_s = 0.0              # emulates distance
+
+    [[servers]]
+    name = "edge-1"
+    kind = "edge"
+    models = ["lane-following"]      # model folders that the interceptor runs itself
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rilaas.balance import BALANCERS
+from rilaas.core import InvalidInput, did_you_mean
+from rilaas.core.toml import read_toml
+
+KINDS = ("edge", "cloud")
+DEFAULT_PORT = 8443
+LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """Certificates.
+
+    Attributes:
+        authority: Folder with the fleet's certificate authority; made there on first use.
+        hosts: DNS names and IP addresses of the interceptor; tokens for other names are refused.
+    """
+
+    authority: Path
+    hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """One server: ``address`` of a ``rilaas serve``, or ``models`` to run here; never both.
+
+    Attributes:
+        name: Unique name.
+        kind: ``edge`` or ``cloud``.
+        address: ``host:port``.
+        models: Model folders.
+        insecure: Clear text instead of TLS with a client certificate; on loopback only.
+        added_delay_s: Emulated distance, added to each round trip [s].
+        added_jitter_s: Its standard deviation [s].
+    """
+
+    name: str
+    kind: str = "edge"
+    address: str = ""
+    models: tuple[str, ...] = ()
+    insecure: bool = False
+    added_delay_s: float = 0.0
+    added_jitter_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        where = f"Server {self.name!r}"
+        if self.kind not in KINDS:
+            raise InvalidInput(f"{where} is of kind {self.kind!r}.", did_you_mean(self.kind, KINDS))
+        if bool(self.address) == bool(self.models):
+            raise InvalidInput(f"{where} has either an address (host:port) or models (folders), not both.")
+        if self.insecure and not is_loopback(self.address):
+            raise InvalidInput(
+                f"{where} is insecure at {self.address}, which is not loopback.",
+                "Leave 'insecure' out: both sides then use certificates of [tls] authority.",
+            )
+        if self.added_delay_s < 0 or self.added_jitter_s < 0:
+            raise InvalidInput(f"{where}: added_delay_s and added_jitter_s are at least 0 [s].")
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """All of it.
+
+    Attributes:
+        servers: At least one.
+        access: The access policy's file.
+        tls: Certificates; without them it listens on loopback only.
+        listen: ``host:port``.
+        balancer: A name of ``rilaas.balance.BALANCERS``.
+        metrics: ``host:port`` of the Prometheus endpoint, or ''.
+        name: How the interceptor calls itself.
+    """
+
+    servers: tuple[ServerConfig, ...]
+    access: Path
+    tls: TlsConfig | None = None
+    listen: str = f"127.0.0.1:{DEFAULT_PORT}"
+    balancer: str = "least_connections"
+    metrics: str = ""
+    name: str = "rilaas-route"
+
+    def __post_init__(self) -> None:
+        if not self.servers:
+            raise InvalidInput("The interceptor has no servers.", "Add a [[servers]] table with name and address.")
+        names = [server.name for server in self.servers]
+        if len(set(names)) < len(names):
+            raise InvalidInput(f"Two servers have the same name: {', '.join(sorted(names))}.")
+        if self.balancer not in BALANCERS:
+            raise InvalidInput(
+                f"There is no balancing policy {self.balancer!r}.", did_you_mean(self.balancer, BALANCERS)
+            )
+        if self.tls is None and not is_loopback(self.listen):
+            raise InvalidInput(
+                f"Listening on {self.listen} without TLS would send robots' tokens in clear text.",
+                "Add [tls] authority = FOLDER, or listen on 127.0.0.1.",
+            )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether ``host:port`` stays on this machine."""
+    return address.rpartition(":")[0] in LOOPBACK
+
+
+def read_route_config(path: Path) -> RouteConfig:
+    """Read a configuration file; relative paths in it start at its folder.
+
+    Raises:
+        InvalidInput: Naming the table, the key and what would have been valid.
+    """
+    document = read_toml(path)
+    base = path.parent
+    _only(document, {each.name for each in fields(RouteConfig)}, str(path))
+    for key in ("servers", "access"):
+        if key not in document:
+            raise InvalidInput(f"{path}: {key!r} is missing.", "See `rilaas route --help` for an example.")
+    values: dict[str, Any] = dict(document)
+    if not isinstance(document["servers"], list):
+        raise InvalidInput(f"{path}: servers is a list of tables, each headed [[servers]].")
+    values["servers"] = tuple(_server(row, base, path) for row in document["servers"])
+    values["access"] = base / _text(document["access"], f"{path}: access")
+    if "tls" in document:
+        values["tls"] = _tls(document["tls"], base, path)
+    for key in ("listen", "balancer", "metrics", "name"):
+        if key in values:
+            values[key] = _text(values[key], f"{path}: {key}")
+    return RouteConfig(**values)
+
+
+def _server(row: Any, base: Path, path: Path) -> ServerConfig:
+    where = f"{path}: [[servers]]"
+    _only(row, {each.name for each in fields(ServerConfig)}, where)
+    if not isinstance(row.get("name"), str):
+        raise InvalidInput(f"{where} needs a name.")
+    row = dict(row)
+    row["models"] = tuple(str(_folder(base, text)) for text in row.get("models", ()))
+    for key, kinds, word in (
+        ("insecure", (bool,), "true or false"),
+        ("added_delay_s", (int, float), "a number [s]"),
+        ("added_jitter_s", (int, float), "a number [s]"),
+        ("address", (str,), 'a string, "host:port"'),
+        ("kind", (str,), "a string"),
+    ):
+        if key in row and (not isinstance(row[key], kinds) or (isinstance(row[key], bool) and bool not in kinds)):
+            raise InvalidInput(f"{where} {row['name']!r}: {key} is {row[key]!r}; it is {word}.")
+    return ServerConfig(**row)
+
+
+def _folder(base: Path, text: str) -> str:
+    """``[REF=]FOLDER`` with the folder made absolute."""
+    ref, equals, folder = text.rpartition("=")
+    return f"{ref}{equals}{base / folder}"
+
+
+def _tls(row: Any, base: Path, path: Path) -> TlsConfig:
+    where = f"{path}: [tls]"
+    _only(row, {each.name for each in fields(TlsConfig)}, where)
+    authority = base / _text(row.get("authority", "tls"), f"{where} authority")
+    hosts = row.get("hosts", [])
+    if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+        raise InvalidInput(f"{where} hosts is a list of names and addresses.")
+    return TlsConfig(authority, tuple(dict.fromkeys((*hosts, "localhost", "127.0.0.1", "::1"))))
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{where} is {value!r}; it is a string.")
+    return value
+
+
+def _only(table: Any, known: set[str], where: str) -> None:
+    if not isinstance(table, Mapping):
+        raise InvalidInput(f"{where} is {table!r}; it is a table.")
+    for key in table:
+        if key not in known:
+            raise InvalidInput(f"{where}: unknown key {key!r}.", did_you_mean(key, known))

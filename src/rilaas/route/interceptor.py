@@ -1,0 +1,185 @@
+"""The request interceptor: authorize, limit, balance, forward, retry, observe.
+
+Source: Tanwani et al., RILaaS, section IV-B. It is a ``Service`` behind the same front as a server's own models,
+and a library: a robot's client may hold one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+
+from rilaas.balance import Balancer, Outcome, Request
+from rilaas.core import (
+    DeadlineExceeded,
+    NotFound,
+    PermissionDenied,
+    RilaasError,
+    Unauthenticated,
+    Unavailable,
+    did_you_mean,
+)
+from rilaas.observe import Registry
+from rilaas.route.access import AccessSource, Grant
+from rilaas.route.limit import RateLimits
+from rilaas.route.upstream import Server
+from rilaas.serve.service import Caller, ModelState
+from rilaas.wire import peek, with_parameters
+
+_log = logging.getLogger("rilaas.route")
+
+_STATUS = {"deadline_exceeded": "timeout"}  # of an outcome, by error code; all others are 'error'
+# What an error says of the server's health; every other one is an answer, so the server is well.
+_VERDICT: dict[str, bool | None] = {"unavailable": False, "deadline_exceeded": None}
+
+
+class Interceptor:
+    """Sends each query of a known robot to one server, and to another where that one is gone.
+
+    A request is sent again only where a server could not be reached or died, so a model may see a request twice,
+    never answer it twice.
+
+    Args:
+        servers: Where models run.
+        access: The policy in force.
+        balancer: Chooses among the servers that have the model and answer.
+        registry: Where the metrics go.
+    """
+
+    def __init__(
+        self, servers: Sequence[Server], access: AccessSource, balancer: Balancer, registry: Registry | None = None
+    ) -> None:
+        self.servers = {server.name: server for server in servers}
+        self._access, self._balancer = access, balancer
+        self._limits = RateLimits()
+        registry = registry or Registry()
+        self._requests = registry.counter(
+            "rilaas_route_requests_total", "Requests ended, by outcome.", ("robot", "model", "outcome")
+        )
+        self._attempts = registry.counter(
+            "rilaas_route_attempts_total", "Attempts on servers, by outcome.", ("server", "model", "outcome")
+        )
+        self._seconds = registry.histogram(
+            "rilaas_route_request_seconds", "From the interceptor to a server's answer.", ("server", "model")
+        )
+
+    async def infer(self, body: bytes, caller: Caller, deadline: float | None) -> bytes:
+        """See ``Service.infer``; the answer says which server gave it and how many were tried.
+
+        Raises:
+            PermissionDenied: The robot may not use the model, or there is no such model.
+            RateLimited: It asks too often.
+            DeadlineExceeded: No answer in time.
+            Unavailable: No server could be reached.
+        """
+        seen = peek(body)
+        outcome = "internal"
+        try:
+            grant = self._grant(caller, seen.model)
+            self._limits.check(caller.name, seen.model, grant)
+            reply = await self._try_servers(body, seen.model, seen.version, seen.request_id, deadline)
+            outcome = "ok"
+            return reply
+        except RilaasError as error:
+            outcome = error.code
+            raise
+        finally:
+            model = "-" if outcome == "permission_denied" else seen.model  # strangers invent no labels
+            self._requests.inc(robot=caller.name, model=model, outcome=outcome)
+
+    async def metadata(self, model: str, version: str, caller: Caller) -> bytes:
+        """See ``Service.metadata``."""
+        self._grant(caller, model)
+        error = self._nobody(model, version)
+        for server in self.servers.values():
+            if server.has(model, version):
+                try:
+                    return await server.upstream.metadata(model, version)
+                except RilaasError as reason:
+                    error = reason
+        raise error
+
+    def models(self, caller: Caller) -> Sequence[ModelState]:
+        """See ``Service.models``: those that the robot may use, ready where any server has them ready."""
+        robot = self._access.snapshot().robots.get(caller.key_id)
+        states: dict[tuple[str, str], ModelState] = {}
+        for server in self.servers.values():
+            for state in server.upstream.models():
+                known = states.get((state.name, state.version))
+                if robot is not None and robot.grant(state.name) and (known is None or not known.ready):
+                    states[state.name, state.version] = state
+        return list(states.values())
+
+    def _grant(self, caller: Caller, model: str) -> Grant:
+        robot = self._access.snapshot().robots.get(caller.key_id)
+        if robot is None:
+            raise Unauthenticated("The robot's key is not registered any more.", "Ask the fleet's owner to add it.")
+        grant = robot.grant(model)
+        if grant is None:
+            raise PermissionDenied(
+                f"Robot {robot.name!r} may not use a model {model!r}, if there is one.",
+                "Ask its owner for access, or check the name.",
+            )
+        return grant
+
+    async def _try_servers(
+        self, body: bytes, model: str, version: str, request_id: str, deadline: float | None
+    ) -> bytes:
+        tried: frozenset[str] = frozenset()
+        while True:
+            left_s = float("inf") if deadline is None else deadline - time.monotonic()
+            if left_s <= 0.0:
+                raise DeadlineExceeded("The deadline passed before a server answered.")
+            views = [
+                server.view()
+                for server in self.servers.values()
+                if server.has(model, version) and server.breaker.allows()
+            ]
+            if not views and not tried:
+                raise self._nobody(model, version)
+            request = Request(model, request_id, left_s, tried)
+            server = self.servers[self._balancer.choose(request, views)]
+            try:
+                reply = await self._ask(server, request, body, deadline)
+            except Unavailable as error:
+                _log.warning("server %s failed a request of %s: %s", server.name, model, error.message)
+                tried |= {server.name}
+                continue
+            return with_parameters(reply, {"rilaas_server": server.name, "rilaas_attempts": len(tried) + 1})
+
+    def _nobody(self, model: str, version: str) -> RilaasError:
+        """Why no server can be asked: it never had the model, or it has but not now."""
+        known = [state for server in self.servers.values() for state in server.upstream.models()]
+        versions = {state.version for state in known if state.name == model}
+        if not known or (versions and (not version or version in versions)):
+            return Unavailable(f"No server has model {model!r} ready now.", "Try again in a moment.")
+        if versions:
+            return NotFound(f"No server has version {version!r} of {model!r}.", did_you_mean(version, versions))
+        return NotFound(f"No server has a model {model!r}.", did_you_mean(model, {state.name for state in known}))
+
+    async def _ask(self, server: Server, request: Request, body: bytes, deadline: float | None) -> bytes:
+        start = time.monotonic()
+        status = "cancelled"
+        server.in_flight[request.model] += 1
+        server.breaker.begin()
+        try:
+            reply = await server.upstream.infer(body, deadline)
+            status = "ok"
+            return reply
+        except RilaasError as error:
+            status = _STATUS.get(error.code, "error")
+            server.breaker.ended(_VERDICT.get(error.code, True))
+            raise
+        except asyncio.CancelledError:
+            server.breaker.ended(None)
+            raise
+        finally:
+            latency_s = time.monotonic() - start
+            server.in_flight[request.model] -= 1
+            if status == "ok":
+                server.breaker.ended(True)
+                self._seconds.observe(latency_s, server=server.name, model=request.model)
+            self._attempts.inc(server=server.name, model=request.model, outcome=status)
+            self._balancer.observe(Outcome(request, server.name, status, latency_s))

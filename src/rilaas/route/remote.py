@@ -1,0 +1,166 @@
+"""An upstream on another machine: one persistent gRPC stream to its ``serve``, kept open and opened again."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from rilaas.core import DeadlineExceeded, Unavailable
+from rilaas.serve.front import MAX_MESSAGE_BYTES
+from rilaas.serve.service import ModelState
+from rilaas.wire import METHODS, error_from_rpc, peek, unwrap_stream_response, with_parameters, with_request_id
+from rilaas.wire import inference_pb2 as pb
+
+_log = logging.getLogger("rilaas.route")
+
+POLL_S = 1.0  # how often the server's list of models is asked for
+POLL_TIMEOUT_S = 2.0
+
+
+class RemoteUpstream:
+    """A ``serve`` somewhere else.
+
+    Args:
+        address: ``host:port``.
+        credentials: TLS with a client certificate; None talks in clear text (loopback only, see ``config``).
+    """
+
+    def __init__(self, address: str, credentials: grpc.ChannelCredentials | None) -> None:
+        options = [
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.initial_reconnect_backoff_ms", 200),
+            ("grpc.max_reconnect_backoff_ms", 2_000),
+            ("grpc.keepalive_time_ms", 10_000),
+            ("grpc.keepalive_timeout_ms", 5_000),
+            ("grpc.use_local_subchannel_pool", 1),
+        ]
+        if credentials is None:
+            self._channel = grpc.aio.insecure_channel(address, options)
+        else:
+            self._channel = grpc.aio.secure_channel(address, credentials, options)
+        self.address = address
+        self._states: tuple[ModelState, ...] = ()
+        self._poller: asyncio.Task[None] | None = None
+        self._stream: _Stream | None = None
+        self._opening = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Learn the models once and keep learning; a server that is down is asked again and again."""
+        await self._poll()
+        self._poller = asyncio.ensure_future(self._keep_polling())
+
+    async def stop(self) -> None:
+        """Hang up."""
+        if self._poller is not None:
+            self._poller.cancel()
+        if self._stream is not None:
+            self._stream.close()
+        await self._channel.close()
+
+    async def infer(self, body: bytes, deadline: float | None) -> bytes:
+        """See ``Upstream.infer``."""
+        stream = self._stream
+        if stream is None or stream.ended:
+            stream = await self._open()
+        return await stream.infer(body, deadline)
+
+    async def metadata(self, model: str, version: str) -> bytes:
+        """See ``Upstream.metadata``."""
+        request = pb.ModelMetadataRequest(name=model, version=version).SerializeToString()
+        return await self._unary("ModelMetadata", request)
+
+    def models(self) -> Sequence[ModelState]:
+        """See ``Upstream.models``."""
+        return self._states
+
+    async def _open(self) -> _Stream:
+        async with self._opening:
+            if self._stream is None or self._stream.ended:
+                self._stream = _Stream(self._channel)
+            return self._stream
+
+    async def _unary(self, method: str, request: bytes) -> bytes:
+        try:
+            reply: bytes = await self._channel.unary_unary(METHODS[method].path)(request, timeout=POLL_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise error_from_rpc(error) from None
+        return reply
+
+    async def _poll(self) -> None:
+        try:
+            index = pb.RepositoryIndexResponse.FromString(await self._unary("RepositoryIndex", b""))
+            self._states = tuple(ModelState(m.name, m.version, m.state == "READY", m.reason) for m in index.models)
+        except Exception as error:
+            if any(state.ready for state in self._states):
+                _log.warning("server %s is not answering: %s", self.address, error)
+            self._states = tuple(replace(state, ready=False, reason="not answering") for state in self._states)
+
+    async def _keep_polling(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_S)
+            await self._poll()
+
+
+class _Stream:
+    """One ModelStreamInfer call; ids are ours on the way and the caller's again on the answer."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._call: Any = channel.stream_stream(METHODS["ModelStreamInfer"].path)()
+        self._waiting: dict[str, asyncio.Future[bytes]] = {}
+        self._numbers = itertools.count(1)
+        self._writing = asyncio.Lock()
+        self.ended = False
+        self._reader = asyncio.ensure_future(self._read())
+
+    def close(self) -> None:
+        self._call.cancel()
+        self._reader.cancel()
+
+    async def infer(self, body: bytes, deadline: float | None) -> bytes:
+        theirs = peek(body).request_id
+        ours = f"{next(self._numbers):x}"
+        body = with_request_id(body, ours)
+        left_s = None
+        if deadline is not None:
+            left_s = deadline - time.monotonic()
+            body = with_parameters(body, {"rilaas_deadline_s": left_s})
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[ours] = future
+        try:
+            async with self._writing:
+                await self._call.write(body)
+            return with_request_id(await asyncio.wait_for(future, left_s), theirs)
+        except asyncio.TimeoutError:
+            raise DeadlineExceeded("The server did not answer within the deadline.") from None
+        except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            raise Unavailable("The connection to the server broke.") from None
+        finally:
+            self._waiting.pop(ours, None)
+
+    async def _read(self) -> None:
+        gone: Exception = Unavailable("The server ended the connection.")
+        try:
+            while (message := await self._call.read()) is not grpc.aio.EOF:
+                error, response, request_id = unwrap_stream_response(message)
+                future = self._waiting.get(request_id)
+                if future is not None and not future.done():
+                    if error is not None:
+                        future.set_exception(error)
+                    else:
+                        future.set_result(response)
+        except grpc.RpcError as error:
+            gone = Unavailable(error_from_rpc(error).message)
+        finally:
+            self.ended = True
+            for future in self._waiting.values():
+                if not future.done():
+                    future.set_exception(gone)

@@ -1,0 +1,158 @@
+"""The gRPC front: Open Inference Protocol v2 in, unparsed bytes to a ``Service``.
+
+It holds no model and computes nothing, so that its event loop stays free for health checks while a model works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from rilaas import __version__
+from rilaas.core import RilaasError, Unavailable
+from rilaas.serve.service import Gate, Service, told
+from rilaas.serve.stream import answer_stream
+from rilaas.wire import inference_pb2 as pb
+from rilaas.wire.service import SERVICE
+from rilaas.wire.status import grpc_status, trailing_metadata
+
+MAX_MESSAGE_BYTES = 64 * 2**20
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # grpc.health.v1.HealthCheckResponse.status
+
+
+class Front:
+    """One listening gRPC server.
+
+    Args:
+        service: Who answers.
+        gate: Who may come in.
+        name: How the server calls itself in ServerMetadata.
+    """
+
+    def __init__(self, service: Service, gate: Gate, *, name: str = "rilaas") -> None:
+        self._service, self._gate, self._name = service, gate, name
+        self._server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+            ]
+        )
+        self._server.add_generic_rpc_handlers((self._oip(), self._health()))
+        self._draining = asyncio.Event()
+
+    async def start(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Listen; without credentials in clear text.
+
+        Returns:
+            The port, chosen by the system where the address says 0.
+
+        Raises:
+            Unavailable: The address is taken or not ours.
+        """
+        try:
+            if credentials is None:
+                port: int = self._server.add_insecure_port(address)
+            else:
+                port = self._server.add_secure_port(address, credentials)
+        except RuntimeError:
+            raise Unavailable(f"Cannot listen on {address}.", "Is the port taken? Choose another one.") from None
+        await self._server.start()
+        return port
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no new request, answer those in flight, then close; at most ``grace_s``."""
+        self._draining.set()
+        await self._server.stop(grace_s)
+
+    def _oip(self) -> grpc.GenericRpcHandler:
+        unary: dict[str, Callable[[bytes, Any], Awaitable[bytes]]] = {
+            "ServerLive": self._server_live,
+            "ServerReady": self._server_ready,
+            "ModelReady": self._model_ready,
+            "ServerMetadata": self._server_metadata,
+            "ModelMetadata": self._model_metadata,
+            "ModelInfer": self._model_infer,
+            "RepositoryIndex": self._repository_index,
+        }
+        handlers = {name: grpc.unary_unary_rpc_method_handler(_told(function)) for name, function in unary.items()}
+        handlers["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._model_stream_infer)
+        return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def _health(self) -> grpc.GenericRpcHandler:
+        async def check(body: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            return _NOT_SERVING if self._draining.is_set() else _SERVING
+
+        handlers = {"Check": grpc.unary_unary_rpc_method_handler(check)}
+        return grpc.method_handlers_generic_handler("grpc.health.v1.Health", handlers)
+
+    async def _server_live(self, body: bytes, context: Any) -> bytes:
+        return pb.ServerLiveResponse(live=True).SerializeToString()
+
+    async def _server_ready(self, body: bytes, context: Any) -> bytes:
+        return pb.ServerReadyResponse(ready=not self._draining.is_set()).SerializeToString()
+
+    async def _server_metadata(self, body: bytes, context: Any) -> bytes:
+        reply = pb.ServerMetadataResponse(name=self._name, version=__version__, extensions=["model_repository"])
+        return reply.SerializeToString()
+
+    async def _model_ready(self, body: bytes, context: Any) -> bytes:
+        caller = self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=False)
+        request = pb.ModelReadyRequest.FromString(body)
+        ready = any(
+            state.ready
+            for state in self._service.models(caller)
+            if state.name == request.name and request.version in ("", state.version)
+        )
+        return pb.ModelReadyResponse(ready=ready).SerializeToString()
+
+    async def _model_metadata(self, body: bytes, context: Any) -> bytes:
+        caller = self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=False)
+        request = pb.ModelMetadataRequest.FromString(body)
+        return await self._service.metadata(request.name, request.version, caller)
+
+    async def _repository_index(self, body: bytes, context: Any) -> bytes:
+        caller = self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=False)
+        only_ready = pb.RepositoryIndexRequest.FromString(body).ready
+        reply = pb.RepositoryIndexResponse()
+        for state in self._service.models(caller):
+            if state.ready or not only_ready:
+                word = "READY" if state.ready else "UNAVAILABLE"
+                reply.models.add(name=state.name, version=state.version, state=word, reason=state.reason)
+        return reply.SerializeToString()
+
+    async def _model_infer(self, body: bytes, context: Any) -> bytes:
+        caller = self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=False)
+        left_s = context.time_remaining()
+        return await self._service.infer(body, caller, None if left_s is None else time.monotonic() + left_s)
+
+    async def _model_stream_infer(self, context: Any) -> None:
+        try:
+            caller = self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=True)
+        except RilaasError as error:
+            await _abort(context, error)
+        await answer_stream(context, self._service, caller, self._draining)
+
+
+def _told(function: Callable[[bytes, Any], Awaitable[bytes]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
+    """Turn errors into gRPC statuses; what is not ours is logged with a number and told without details."""
+
+    async def handler(body: bytes, context: Any) -> bytes:
+        try:
+            return await function(body, context)
+        except Exception as error:
+            await _abort(context, told(error))
+            raise
+
+    return handler
+
+
+async def _abort(context: Any, error: RilaasError) -> None:
+    await context.abort(grpc_status(error), error.message, trailing_metadata(error))

@@ -1,0 +1,110 @@
+"""The front's end of a replica's unix socket."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import time
+from pathlib import Path
+
+from rilaas.core import DeadlineExceeded, Unavailable
+from rilaas.wire import Frame, FrameKind, FrameReader, pack_header, unpack_error
+
+
+class ReplicaLink(asyncio.Protocol):
+    """One connection to one replica; many calls may be on it at once.
+
+    Calls end with ``Unavailable`` when the replica goes away, so that whoever asked can try another.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._numbers = itertools.count(1)
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self.closed = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def connect(cls, path: Path) -> ReplicaLink:
+        """Connect to a listening replica.
+
+        Raises:
+            Unavailable: Nobody listens there.
+        """
+        try:
+            _, link = await asyncio.get_running_loop().create_unix_connection(cls, str(path))
+        except OSError as error:
+            raise Unavailable(f"The replica at {path.name} does not answer ({error.strerror}).") from None
+        return link
+
+    @property
+    def in_flight(self) -> int:
+        """Calls that wait for an answer."""
+        return len(self._waiting)
+
+    async def infer(self, body: bytes, deadline: float | None) -> bytes:
+        """Send a serialized ModelInferRequest; see ``Service.infer``."""
+        return await self._call(FrameKind.INFER, body, deadline)
+
+    async def metadata(self) -> bytes:
+        """A serialized ModelMetadataResponse."""
+        return await self._call(FrameKind.METADATA, b"", None)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.close()
+
+    async def _call(self, kind: FrameKind, body: bytes, deadline: float | None) -> bytes:
+        if self._transport is None or self._transport.is_closing():
+            raise Unavailable("The replica is gone.")
+        now = time.monotonic()
+        number = next(self._numbers)
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        limit = math.inf if deadline is None else deadline
+        self._transport.writelines((pack_header(kind, number, now, limit, len(body)), body))
+        try:
+            if deadline is None:
+                return await future
+            # asyncio.wait_for costs a task; a timer on the future does not
+            timer = asyncio.get_running_loop().call_later(max(0.0, deadline - now), _expire, future)
+            try:
+                return await future
+            finally:
+                timer.cancel()
+        finally:
+            self._waiting.pop(number, None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Asyncio: connected."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Asyncio: answers arrived."""
+        for frame in self._reader.feed(data):
+            self._deliver(frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Asyncio: the replica is gone; nobody waits for it in vain."""
+        if not self.closed.done():
+            self.closed.set_result(None)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(Unavailable("The replica died while it worked on the request."))
+
+    def _deliver(self, frame: Frame) -> None:
+        future = self._waiting.get(frame.call)
+        if future is None or future.done():
+            return  # too late: the caller has given up
+        if frame.kind is FrameKind.ERROR:
+            future.set_exception(unpack_error(frame.body))
+        else:
+            future.set_result(frame.body)
+
+
+def _expire(future: asyncio.Future[bytes]) -> None:
+    if not future.done():
+        future.set_exception(DeadlineExceeded("The model did not answer within the deadline."))

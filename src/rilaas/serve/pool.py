@@ -1,0 +1,163 @@
+"""The replicas of one model: started, watched, restarted, asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rilaas.core import ModelRef, RilaasError, Unavailable
+from rilaas.serve.isolation import Launched, launch
+from rilaas.serve.link import ReplicaLink
+from rilaas.store import Limits, read_model_folder
+
+_log = logging.getLogger("rilaas.serve")
+
+FIRST_PAUSE_S = 0.5  # before the first restart; doubles to LAST_PAUSE_S while a replica keeps dying young
+LAST_PAUSE_S = 30.0
+YOUNG_S = 10.0
+STOP_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What to run, and how often.
+
+    Attributes:
+        ref: Name and version under which it is served.
+        folder: The model folder.
+        replicas: Processes that hold it.
+        threads: Threads of a replica's backend.
+        limits: Memory and processors of a replica.
+        isolation: ``auto``, or a kind that ``isolation.launch`` knows.
+    """
+
+    ref: ModelRef
+    folder: Path
+    replicas: int = 1
+    threads: int = 1
+    limits: Limits = field(default_factory=Limits)
+    isolation: str = "auto"
+
+
+class Pool:
+    """All replicas of one model version.
+
+    Args:
+        served: What to run.
+        sockets: Folder for the unix sockets; ours alone.
+    """
+
+    def __init__(self, served: ServedModel, sockets: Path) -> None:
+        self.served = served
+        self.reason = "starting"
+        self.digest = ""
+        self.isolation = ""
+        self.restarts = 0
+        self._sockets = sockets
+        self._links: list[ReplicaLink] = []
+        self._watchers: list[asyncio.Task[None]] = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether a replica can answer."""
+        return bool(self._links)
+
+    async def start(self) -> None:
+        """Start all replicas and return when they are ready.
+
+        Raises:
+            RilaasError: A replica cannot load its model: its own reason.
+        """
+        for index in range(self.served.replicas):
+            launched, link = await self._launch(index)
+            self._watchers.append(asyncio.ensure_future(self._watch(index, launched, link)))
+
+    async def stop(self) -> None:
+        """Stop watching and end the replicas; each may finish what it has received."""
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+    async def infer(self, body: bytes, deadline: float | None) -> bytes:
+        """Ask the replica with the fewest calls in flight; see ``Service.infer``."""
+        for _ in range(2):
+            if not self._links:
+                raise self._down()
+            link = min(self._links, key=lambda each: each.in_flight)
+            try:
+                return await link.infer(body, deadline)
+            except Unavailable:
+                if not link.closed.done():
+                    raise  # the model says so itself
+                self._drop(link)  # it died with the request on it: one other may take it
+        raise Unavailable(f"The replicas of {self.served.ref} died while they worked on the request.")
+
+    async def metadata(self) -> bytes:
+        """The replica's own metadata."""
+        if not self._links:
+            raise self._down()
+        return await self._links[0].metadata()
+
+    def _down(self) -> Unavailable:
+        return Unavailable(f"No replica of {self.served.ref} is up ({self.reason}).", "Try again in a moment.")
+
+    async def _launch(self, index: int) -> tuple[Launched, ReplicaLink]:
+        place = self.served
+        socket = self._sockets / f"{place.ref.name}-{place.ref.version or 'x'}-{index}.sock"
+        launched = await asyncio.to_thread(
+            launch, place.folder, socket, limits=place.limits, threads=place.threads, isolation=place.isolation
+        )
+        link = await ReplicaLink.connect(socket)
+        self._links.append(link)
+        self.reason, self.digest, self.isolation = "", launched.version, launched.isolation
+        _log.info(
+            "replica %d of %s is ready (pid %d, %s)", index, place.ref, launched.process.pid, launched.isolation
+        )
+        return launched, link
+
+    async def _watch(self, index: int, launched: Launched, link: ReplicaLink) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            born = time.monotonic()
+            try:
+                await asyncio.shield(link.closed)
+            finally:
+                self._drop(link)
+                await asyncio.to_thread(launched.stop, STOP_GRACE_S)
+            pause_s = FIRST_PAUSE_S if time.monotonic() - born > YOUNG_S else min(LAST_PAUSE_S, 2 * pause_s)
+            self.restarts += 1
+            launched, link = await self._relaunch(index, pause_s)
+
+    async def _relaunch(self, index: int, pause_s: float) -> tuple[Launched, ReplicaLink]:
+        while True:
+            self.reason = f"died; restart in {pause_s:g} s"
+            _log.warning("replica %d of %s %s", index, self.served.ref, self.reason)
+            await asyncio.sleep(pause_s)
+            try:
+                return await self._launch(index)
+            except RilaasError as error:
+                self.reason = error.message
+                pause_s = min(LAST_PAUSE_S, 2 * pause_s)
+
+    def _drop(self, link: ReplicaLink) -> None:
+        if link in self._links:
+            self._links.remove(link)
+        link.close()
+
+
+def served_model(text: str, *, replicas: int = 1, threads: int = 1, isolation: str = "auto") -> ServedModel:
+    """Read ``[REF=]FOLDER``: a model folder, served under its own name and version 1 unless REF says otherwise.
+
+    Raises:
+        InvalidModelFolder: The folder is wrong.
+        InvalidInput: The reference is.
+    """
+    ref, _, folder = text.rpartition("=")
+    found = read_model_folder(Path(folder))
+    name = ModelRef.parse(ref) if ref else ModelRef(found.manifest.name)
+    if not name.version:
+        name = replace(name, version="1")
+    return ServedModel(name, found.path, replicas, threads, found.manifest.limits, isolation)
