@@ -4,6 +4,8 @@ Takes and returns bytes, arrays by name and errors of core; opens no connection.
 numpy, protobuf, grpc, cryptography and PyJWT.
 """
 
+from rilaas.wire.authority import Authority, Certificate, ensure_authority
+from rilaas.wire.claims import Claims, audience
 from rilaas.wire.codec import (
     InferRequest,
     InferResponse,
@@ -21,6 +23,7 @@ from rilaas.wire.frame import (
     pack_header,
     unpack_error,
 )
+from rilaas.wire.keys import PrivateKey, PublicKey, fingerprint, generate_key, load_private_key, load_public_key
 from rilaas.wire.metadata import decode_metadata, encode_metadata
 from rilaas.wire.peek import (
     Peek,
@@ -32,10 +35,15 @@ from rilaas.wire.peek import (
 )
 from rilaas.wire.service import METHODS, SERVICE, Method
 from rilaas.wire.status import error_from_rpc, grpc_status, trailing_metadata
+from rilaas.wire.tls import certificate_names, client_credentials, server_credentials
+from rilaas.wire.token import TokenVerifier, peer_host, sign_token
 
 __all__ = [
     "METHODS",
     "SERVICE",
+    "Authority",
+    "Certificate",
+    "Claims",
     "Frame",
     "FrameKind",
     "FrameReader",
@@ -43,18 +51,32 @@ __all__ = [
     "InferResponse",
     "Method",
     "Peek",
+    "PrivateKey",
+    "PublicKey",
+    "TokenVerifier",
+    "audience",
+    "certificate_names",
+    "client_credentials",
     "decode_metadata",
     "decode_request",
     "decode_response",
     "encode_metadata",
     "encode_request",
     "encode_response",
+    "ensure_authority",
     "error_from_rpc",
+    "fingerprint",
+    "generate_key",
     "grpc_status",
+    "load_private_key",
+    "load_public_key",
     "pack_error",
     "pack_frame",
     "pack_header",
     "peek",
+    "peer_host",
+    "server_credentials",
+    "sign_token",
     "trailing_metadata",
     "unpack_error",
     "unwrap_stream_response",
