@@ -1,0 +1,25 @@
+"""Bytes on disk: model folders and their archives.
+
+Takes paths, returns frozen values; what is wrong with a folder is told all at once, with file and line.
+Runs nothing that it reads. May import core.
+"""
+
+from rilaas.store.archive import ArchiveLimits, pack
+from rilaas.store.folder import ModelFile, ModelFolder, read_model_folder
+from rilaas.store.manifest import BACKENDS, SENSITIVITIES, Batching, Limits, Manifest, Placement
+from rilaas.store.unpack import unpack
+
+__all__ = [
+    "BACKENDS",
+    "SENSITIVITIES",
+    "ArchiveLimits",
+    "Batching",
+    "Limits",
+    "Manifest",
+    "ModelFile",
+    "ModelFolder",
+    "Placement",
+    "pack",
+    "read_model_folder",
+    "unpack",
+]
