@@ -35,8 +35,8 @@ DRIVING_SIGNATURE = Signature.of(
 """What a driving policy takes and gives."""
 
 STATUSES = ("completed", "off_road", "policy_failure", "infrastructure_failure")
-"""How an episode ends. ``completed``: the time is over. ``off_road``: the robot left the road. ``policy_failure``: the
-model failed, or gave what is not a number. ``infrastructure_failure``: nobody answered, which is not scored."""
+"""How an episode ends. ``completed``: the time is over. ``off_road``: the robot left the road. ``policy_failure``:
+the model failed, or gave what is not a number. ``infrastructure_failure``: nobody answered, which is not scored."""
 
 MAX_OUTAGE_S = 2.0
 """Longest time without an answer, before the episode is given up [s]."""
