@@ -1,0 +1,56 @@
+"""From a model folder to something that predicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rilaas.core import InvalidModelFolder
+from rilaas.infer.failure import model_failed
+from rilaas.infer.hooks import Hooks, read_hooks
+from rilaas.infer.model import LoadedModel
+from rilaas.infer.onnx_session import OnnxSession
+from rilaas.infer.runner import OwnLoop, Pipeline, Runner
+from rilaas.store import ModelFolder, read_model_folder
+
+
+def load(folder: Path | str | ModelFolder, *, threads: int = 1) -> LoadedModel:
+    """Load a model folder into this process. Its hooks are Python code and run with this process's rights.
+
+    Args:
+        folder: A model folder, read or by its path.
+        threads: Threads that the backend computes with.
+
+    Returns:
+        The model as a ``Policy``.
+
+    Raises:
+        NotFound: There is no such folder.
+        InvalidModelFolder: Something in it is wrong, or its weights do not fit its signature.
+        MissingDependency: Its backend is not installed.
+        ModelFailed: Its own code failed while it was loaded.
+    """
+    model = folder if isinstance(folder, ModelFolder) else read_model_folder(folder)
+    manifest = model.manifest
+    session = OnnxSession(model.path / manifest.weights, threads) if manifest.backend == "onnxruntime" else None
+    hooks = read_hooks(model) if manifest.hooks else Hooks()
+    return LoadedModel(model, _runner(model, hooks, session))
+
+
+def _runner(model: ModelFolder, hooks: Hooks, session: OnnxSession | None) -> Runner:
+    if hooks.model is not None:
+        try:
+            return OwnLoop(hooks.model, model.path, session)
+        except (Exception, SystemExit) as error:
+            raise model_failed(model, "Model.__init__", error) from error
+    if session is None:
+        raise InvalidModelFolder(
+            f"{model.path.name}: {model.manifest.hooks} has no class Model, which the backend python runs.",
+            "Write class Model with __init__(self, folder, session), predict(self, inputs) and reset(self).",
+        )
+    signature, weights = model.manifest.signature, model.manifest.weights
+    if hooks.preprocess is None:
+        session.check_side(f"{model.path.name}/{weights}", "input", signature.inputs)
+    if hooks.postprocess is None:
+        session.check_side(f"{model.path.name}/{weights}", "output", signature.outputs)
+        session = session.only(tuple(signature.outputs))
+    return Pipeline(hooks.preprocess, session, hooks.postprocess)

@@ -1,0 +1,92 @@
+"""A model folder as a policy in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rilaas.core import (
+    DeadlineExceeded,
+    ModelFailed,
+    Prediction,
+    RilaasError,
+    Signature,
+    SignatureMismatch,
+    Tensors,
+    Timing,
+)
+from rilaas.infer.failure import model_failed
+from rilaas.infer.runner import Runner
+from rilaas.store import ModelFolder
+
+
+class LoadedModel:
+    """A loaded model: a ``Policy``; made by ``load``.
+
+    The model's code gets read-only views of the inputs, so that it cannot change the caller's arrays.
+
+    Args:
+        folder: Where it came from.
+        runner: How it computes.
+    """
+
+    def __init__(self, folder: ModelFolder, runner: Runner) -> None:
+        self.folder = folder
+        self._signature = folder.manifest.signature
+        self._runner = runner
+
+    @property
+    def signature(self) -> Signature:
+        """What it takes and gives."""
+        return self._signature
+
+    def predict(self, inputs: Tensors, *, deadline_s: float | None = None) -> Prediction:
+        """See ``Policy.predict``.
+
+        Raises:
+            SignatureMismatch: The inputs do not fit; nothing was computed.
+            DeadlineExceeded: The deadline had passed before, or passed meanwhile.
+            ModelFailed: The model's code or weights failed, or gave outputs that do not fit its own signature.
+        """
+        start = time.monotonic()
+        self._signature.check_inputs(inputs)
+        if deadline_s is not None and deadline_s <= 0.0:
+            raise DeadlineExceeded("The deadline had passed before the model began.")
+        given = {name: _read_only(array) for name, array in inputs.items()}
+        try:
+            run = self._runner.run(given)
+        except RilaasError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise model_failed(self.folder, "predict", error) from error
+        outputs = self._checked(run.outputs)
+        total_s = time.monotonic() - start
+        if deadline_s is not None and total_s > deadline_s:
+            raise DeadlineExceeded(
+                f"The model answered after {total_s * 1e3:.1f} ms; the deadline was {deadline_s * 1e3:.1f} ms."
+            )
+        return Prediction(outputs, Timing(0.0, run.preprocess_s, run.compute_s, run.postprocess_s, total_s))
+
+    def reset(self) -> None:
+        """See ``Policy.reset``."""
+        try:
+            self._runner.reset()
+        except (Exception, SystemExit) as error:
+            raise model_failed(self.folder, "reset", error) from error
+
+    def _checked(self, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = self.folder.manifest.name
+        if not isinstance(outputs, Mapping):
+            raise ModelFailed(f"The model {name} gave a {type(outputs).__name__} instead of arrays by name.")
+        try:
+            self._signature.check_outputs(outputs)
+        except SignatureMismatch as error:
+            raise ModelFailed(f"The model {name} broke its own signature: {error.message}", error.hint) from None
+        return outputs
+
+
+def _read_only(array: Any) -> Any:
+    view = array.view()
+    view.flags.writeable = False
+    return view

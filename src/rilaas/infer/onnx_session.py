@@ -1,0 +1,157 @@
+"""Weights in ONNX, computed by onnxruntime on the CPU.
+
+ONNX Runtime 1.29 and newer sends telemetry from Linux unless it is told not to before it is imported
+(microsoft/onnxruntime pull request 27379); this is the only place that imports it, and it is told.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rilaas.core import InvalidModelFolder, MissingDependency, Tensors, TensorSpec, did_you_mean
+
+TELEMETRY_OFF = {"ORT_DISABLE_TELEMETRY": "1"}
+_SPINNING = "session.intra_op.allow_spinning"  # spinning threads of several models starve each other
+_FATAL = 4  # log level; errors are raised anyway
+
+_DATATYPES = {
+    "tensor(bool)": "BOOL",
+    "tensor(uint8)": "UINT8",
+    "tensor(uint16)": "UINT16",
+    "tensor(uint32)": "UINT32",
+    "tensor(uint64)": "UINT64",
+    "tensor(int8)": "INT8",
+    "tensor(int16)": "INT16",
+    "tensor(int32)": "INT32",
+    "tensor(int64)": "INT64",
+    "tensor(float16)": "FP16",
+    "tensor(float)": "FP32",
+    "tensor(double)": "FP64",
+    "tensor(string)": "BYTES",
+}
+
+
+class OnnxSession:
+    """The weights of a model, ready to run.
+
+    Attributes:
+        inputs: What the file itself takes, by name.
+        outputs: What it gives, by name.
+
+    Args:
+        path: The ONNX file.
+        threads: Threads to compute with.
+
+    Raises:
+        MissingDependency: onnxruntime is not installed.
+        InvalidModelFolder: onnxruntime cannot load the file.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        runtime = import_onnxruntime()
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _FATAL
+        options.add_session_config_entry(_SPINNING, "0")
+        try:
+            self._session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common base but this
+            said = str(error).replace(str(path), path.name).splitlines()[0]
+            raise InvalidModelFolder(f"onnxruntime cannot load {path.name}: {said}") from error
+        self.inputs = {arg.name: _spec(path, arg) for arg in self._session.get_inputs()}
+        self.outputs = {arg.name: _spec(path, arg) for arg in self._session.get_outputs()}
+        self._names = list(self.outputs)
+
+    def run(self, inputs: Tensors) -> dict[str, Any]:
+        """Compute.
+
+        Args:
+            inputs: By the file's own names.
+
+        Returns:
+            Outputs by the file's own names.
+        """
+        return dict(zip(self._names, self._session.run(self._names, inputs), strict=True))
+
+    def only(self, names: tuple[str, ...]) -> OnnxSession:
+        """The same weights, computing these outputs alone."""
+        session = copy.copy(self)
+        session._names = list(names)
+        return session
+
+    def check_side(self, label: str, side: str, wanted: Mapping[str, TensorSpec]) -> None:
+        """Compare the file's inputs or outputs with those of ``model.toml``.
+
+        Args:
+            label: What the file is called in errors.
+            side: ``input`` or ``output``.
+            wanted: What ``model.toml`` says. Outputs may be fewer than the file has; inputs may not.
+
+        Raises:
+            InvalidModelFolder: They differ; the message says both sides.
+        """
+        own = self.inputs if side == "input" else self.outputs
+        says = (
+            f"model.toml says {'; '.join(map(str, wanted.values()))}; {label} has {'; '.join(map(str, own.values()))}"
+        )
+        for name, spec in wanted.items():
+            if name not in own:
+                raise InvalidModelFolder(
+                    f"The weights have no {side} {name!r}: {says}.", did_you_mean(name, own) + _hooks_hint(side)
+                )
+            if not _fits(spec, own[name]):
+                raise InvalidModelFolder(
+                    f"The {side} {name!r} of the weights differs: model.toml says {spec}; {label} has {own[name]}.",
+                    _hooks_hint(side).strip(),
+                )
+        missing = set(own) - set(wanted)
+        if side == "input" and missing:
+            raise InvalidModelFolder(f"Nothing is given to input {sorted(missing)[0]!r} of the weights: {says}.")
+
+
+def import_onnxruntime() -> Any:
+    """The module onnxruntime, with its telemetry off.
+
+    Raises:
+        MissingDependency: It is not installed.
+    """
+    os.environ.update(TELEMETRY_OFF)
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingDependency(
+            "The backend onnxruntime is not installed.", "Install it with: pip install 'rilaas[serve]'"
+        ) from error
+    onnxruntime.disable_telemetry_events()  # where somebody else had imported it before
+    return onnxruntime
+
+
+def _spec(path: Path, arg: Any) -> TensorSpec:
+    datatype = _DATATYPES.get(arg.type)
+    if datatype is None:
+        raise InvalidModelFolder(
+            f"{path.name} has {arg.name!r} of type {arg.type}, which the protocol cannot carry.",
+            f"Valid: {', '.join(_DATATYPES)}.",
+        )
+    return TensorSpec(arg.name, datatype, tuple(size if isinstance(size, int) else -1 for size in arg.shape or ()))
+
+
+def _fits(said: TensorSpec, own: TensorSpec) -> bool:
+    """Whether ``own`` takes every tensor that ``said`` allows; a file may leave shapes of outputs out."""
+    if said.datatype != own.datatype:
+        return False
+    if not own.shape:
+        return True
+    return len(said.shape) == len(own.shape) and all(
+        have in (-1, want) for want, have in zip(said.shape, own.shape, strict=True)
+    )
+
+
+def _hooks_hint(side: str) -> str:
+    hook = "preprocess(inputs)" if side == "input" else "postprocess(outputs)"
+    return f" Correct model.toml, or convert in hooks.py: {hook}."
