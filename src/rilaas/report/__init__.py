@@ -1,0 +1,35 @@
+"""A Report: verdict, metrics with intervals, episodes, tables, figures, provenance.
+
+Takes values; gives terminal text, strict JSON and one HTML file without network or script. Imports core only.
+"""
+
+from rilaas.report.distance_chart import distance_chart
+from rilaas.report.document import Cell, Episode, Figure, Report, Table
+from rilaas.report.interval_chart import interval_chart
+from rilaas.report.latency_chart import latency_chart
+from rilaas.report.metric import Metric, Percentiles, summarize
+from rilaas.report.number import metric_text, value_text
+from rilaas.report.provenance import Provenance, provenance
+from rilaas.report.text import colour_wanted, grid, paint, plain
+
+__all__ = [
+    "Cell",
+    "Episode",
+    "Figure",
+    "Metric",
+    "Percentiles",
+    "Provenance",
+    "Report",
+    "Table",
+    "colour_wanted",
+    "distance_chart",
+    "grid",
+    "interval_chart",
+    "latency_chart",
+    "metric_text",
+    "paint",
+    "plain",
+    "provenance",
+    "summarize",
+    "value_text",
+]

@@ -1,0 +1,184 @@
+"""A report as JSON, and back.
+
+The names are a contract that others script against::
+
+    kind, verdict, summary
+    metrics     {name: {unit, mean, low, high, n, direction, servers: {name: {p50, p95, p99, n}}}}
+    episodes    [{scenario, seed, status, failed, metrics: {name: value}}]
+    tables      [{title, columns, rows, note}]
+    provenance  {version, commit, seeds, machine, command, created_utc}
+    figures     [{title, media_type, alt, caption, table, data}], data in base64
+
+``servers`` is there only where a metric has it. A number that does not exist (NaN, infinity) is null: the file is
+strict JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from rilaas.core import InvalidInput
+from rilaas.report.document import Cell, Episode, Figure, Report, Table
+from rilaas.report.metric import Metric, Percentiles
+from rilaas.report.provenance import Provenance
+
+
+def to_json(report: Report) -> str:
+    """See ``Report.to_json``."""
+    document = {
+        "kind": report.kind,
+        "verdict": report.verdict,
+        "summary": report.summary,
+        "metrics": {name: _from_metric(metric) for name, metric in report.metrics.items()},
+        "episodes": [_from_episode(episode) for episode in report.episodes],
+        "tables": [_from_table(table) for table in report.tables],
+        "provenance": _from_provenance(report.provenance),
+        "figures": [_from_figure(figure) for figure in report.figures],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Report:
+    """See ``Report.from_json``."""
+    try:
+        document = json.loads(text)
+        return Report(
+            kind=_text(document["kind"]),
+            verdict=_text(document["verdict"]),
+            summary=_text(document.get("summary", "")),
+            metrics={name: _to_metric(metric) for name, metric in document["metrics"].items()},
+            episodes=tuple(_to_episode(episode) for episode in document["episodes"]),
+            tables=tuple(_to_table(table) for table in document["tables"]),
+            provenance=_to_provenance(document["provenance"]),
+            figures=tuple(_to_figure(figure) for figure in document.get("figures", ())),
+        )
+    except KeyError as error:
+        raise InvalidInput(f"This is not a report: it has no {error}.", "Pass a file that --json wrote.") from None
+    except (ValueError, TypeError, AttributeError, binascii.Error) as error:
+        raise InvalidInput(f"This is not a report: {error}.", "Pass a file that --json wrote.") from None
+
+
+def _from_metric(metric: Metric) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "unit": metric.unit,
+        "mean": _null(metric.mean),
+        "low": _null(metric.low),
+        "high": _null(metric.high),
+        "n": metric.n,
+        "direction": metric.direction,
+    }
+    if metric.servers:
+        row["servers"] = {
+            name: {"p50": _null(part.p50), "p95": _null(part.p95), "p99": _null(part.p99), "n": part.n}
+            for name, part in metric.servers.items()
+        }
+    return row
+
+
+def _to_metric(row: Mapping[str, Any]) -> Metric:
+    servers = {
+        name: Percentiles(_nan(part["p50"]), _nan(part["p95"]), _nan(part["p99"]), int(part["n"]))
+        for name, part in row.get("servers", {}).items()
+    }
+    mean, low, high = (_nan(row[key]) for key in ("mean", "low", "high"))
+    return Metric(_text(row["unit"]), mean, low, high, int(row["n"]), row.get("direction", ""), servers)
+
+
+def _from_episode(episode: Episode) -> dict[str, Any]:
+    return {
+        "scenario": episode.scenario,
+        "seed": episode.seed,
+        "status": episode.status,
+        "failed": episode.failed,
+        "metrics": {name: _null(value) for name, value in episode.metrics.items()},
+    }
+
+
+def _to_episode(row: Mapping[str, Any]) -> Episode:
+    metrics = {name: _nan(value) for name, value in row["metrics"].items()}
+    return Episode(
+        _text(row["scenario"]), int(row["seed"]), _text(row["status"]), metrics, bool(row.get("failed", False))
+    )
+
+
+def _from_table(table: Table) -> dict[str, Any]:
+    rows = [[_null(cell) if isinstance(cell, float) else cell for cell in row] for row in table.rows]
+    return {"title": table.title, "columns": list(table.columns), "rows": rows, "note": table.note}
+
+
+def _to_table(row: Mapping[str, Any]) -> Table:
+    rows = tuple(tuple(_cell(cell) for cell in cells) for cells in row["rows"])
+    columns = tuple(_text(column) for column in row["columns"])
+    return Table(_text(row["title"]), columns, rows, _text(row.get("note", "")))
+
+
+def _from_figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "title": figure.title,
+        "media_type": figure.media_type,
+        "alt": figure.alt,
+        "caption": figure.caption,
+        "table": _from_table(figure.table) if figure.table else None,
+        "data": base64.b64encode(figure.data).decode("ascii"),
+    }
+
+
+def _to_figure(row: Mapping[str, Any]) -> Figure:
+    table = row.get("table")
+    return Figure(
+        title=_text(row["title"]),
+        data=base64.b64decode(row["data"], validate=True),
+        media_type=_text(row["media_type"]),
+        alt=_text(row["alt"]),
+        caption=_text(row.get("caption", "")),
+        table=_to_table(table) if table else None,
+    )
+
+
+def _from_provenance(source: Provenance) -> dict[str, Any]:
+    return {
+        "version": source.version,
+        "commit": source.commit,
+        "seeds": list(source.seeds),
+        "machine": dict(source.machine),
+        "command": source.command,
+        "created_utc": source.created_utc,
+    }
+
+
+def _to_provenance(row: Mapping[str, Any]) -> Provenance:
+    return Provenance(
+        version=_text(row["version"]),
+        commit=_text(row["commit"]),
+        seeds=tuple(int(seed) for seed in row["seeds"]),
+        machine={
+            str(name): value if isinstance(value, int) else _text(value) for name, value in row["machine"].items()
+        },
+        command=_text(row["command"]),
+        created_utc=_text(row.get("created_utc", "")),
+    )
+
+
+def _null(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _nan(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value
+
+
+def _cell(value: Any) -> Cell:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise ValueError(f"{value!r} is not a table's cell")

@@ -1,0 +1,164 @@
+"""A report as one HTML file: no network, no script, light and dark, readable without seeing the pictures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from html import escape
+from importlib.resources import files
+
+from rilaas.report.document import Cell, Figure, Report, Table
+from rilaas.report.metric import Metric
+from rilaas.report.number import cell_text, interval_text, mean_text
+from rilaas.report.svg import SVG
+from rilaas.report.text import episode_columns, machine_text, seeds_text, servers_table, value_of, worst_first
+
+_TILES = 4
+_EPISODES_OPEN = 12  # longer lists of episodes are folded
+# Nothing may be loaded or run, whatever a scenario's or a model's name contains.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+def to_html(report: Report) -> str:
+    """See ``Report.to_html``."""
+    style = files("rilaas.report").joinpath("page.css").read_text(encoding="utf-8")
+    title = f"{report.kind}: {report.verdict}"
+    head = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n"
+    )
+    body = "\n".join(_body(report))
+    return f"{head}<body>\n{body}\n</body>\n</html>\n"
+
+
+def _body(report: Report) -> Iterator[str]:
+    yield f'<header>\n<p class="brand">rilaas {escape(report.provenance.version)} · report</p>'
+    yield f"<h1>{escape(report.kind)} {_badge(report.verdict)}</h1>"
+    if report.summary:
+        yield f'<p class="lead">{escape(report.summary)}</p>'
+    yield "</header>\n<main>"
+    if report.metrics:
+        yield _headline(report)
+    for figure in report.figures:
+        yield _section(figure.title, _figure(figure))
+    if report.metrics:
+        yield _section("Metrics", _metrics(report))
+    if servers := servers_table(report):
+        yield _section(servers.title, _table(servers))
+    for table in report.tables:
+        yield _section(table.title, _table(table))
+    if report.episodes:
+        yield _section("Episodes, worst first", _episodes(report))
+    yield "</main>\n<footer>"
+    yield _section("Where these numbers come from", _source(report))
+    yield "</footer>"
+
+
+def _badge(verdict: str) -> str:
+    sign = {"passed": "✓ ", "failed": "✗ "}.get(verdict, "")
+    return f'<span class="badge {escape(verdict)}">{sign}{escape(verdict)}</span>'
+
+
+def _section(title: str, body: str) -> str:
+    return f"<section>\n<h2>{escape(title)}</h2>\n{body}\n</section>"
+
+
+def _headline(report: Report) -> str:
+    tiles = "\n".join(
+        f'<div class="tile"><dt>{escape(_words(name, metric))}</dt><dd class="mean">{escape(mean_text(metric))}</dd>'
+        f'<dd class="interval">{escape(interval_text(metric))}</dd></div>'
+        for name, metric in list(report.metrics.items())[:_TILES]
+    )
+    return f'<dl class="headline">\n{tiles}\n</dl>'
+
+
+def _words(name: str, metric: Metric) -> str:
+    """``driven_lane_m`` without its unit, as words; the code name stands in the table of all metrics."""
+    suffix = {"1": "_share"}.get(metric.unit, "_" + metric.unit.replace(" ", "_").replace("/", "_per_"))
+    return name.removesuffix(suffix).replace("_", " ").capitalize()
+
+
+def _figure(figure: Figure) -> str:
+    data = base64.b64encode(figure.data).decode("ascii")
+    kind = ' class="chart"' if figure.media_type == SVG and figure.table else ""
+    image = f'<img{kind} src="data:{figure.media_type};base64,{data}" alt="{escape(figure.alt)}">'
+    scroll = f' tabindex="0" role="region" aria-label="{escape(figure.title)}"' if kind else ""
+    caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
+    numbers = f"<details><summary>The numbers</summary>{_table(figure.table)}</details>" if figure.table else ""
+    return f'<figure>\n<div class="picture"{scroll}>{image}</div>\n{caption}\n{numbers}\n</figure>'
+
+
+def _metrics(report: Report) -> str:
+    rows = [
+        f'<tr><th scope="row">{escape(_words(name, metric))}</th><td><code>{escape(name)}</code></td>'
+        f'<td class="number">{escape(mean_text(metric))}</td><td>{escape(interval_text(metric))}</td>'
+        f"<td>{escape(metric.direction)}</td></tr>"
+        for name, metric in report.metrics.items()
+    ]
+    heads = [("metric", ""), ("name", ""), ("mean", "number"), ("95 % interval", ""), ("better", "")]
+    return _grid("Metrics", heads, rows)
+
+
+def _table(table: Table) -> str:
+    heads = [(name, "number" if _numeric(table, i) else "") for i, name in enumerate(table.columns)]
+    rows = []
+    for cells in table.rows:
+        parts = [_cell(cell, kind) for cell, (_, kind) in zip(cells, heads, strict=True)]
+        rows.append(f"<tr>{''.join(parts)}</tr>")
+    note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
+    return _grid(table.title, heads, rows) + note
+
+
+def _numeric(table: Table, column: int) -> bool:
+    """Whether a column holds numbers, or text that begins with one such as ``12.3 ms``."""
+    cells = [row[column] for row in table.rows if row[column] is not None]
+    return bool(cells) and all(not isinstance(cell, str) or cell[:1].isdigit() or cell == "-" for cell in cells)
+
+
+def _cell(cell: Cell, kind: str) -> str:
+    return f"<td{_class(kind)}>{escape(cell_text(cell))}</td>"
+
+
+def _episodes(report: Report) -> str:
+    names = episode_columns(report)
+    heads = [("scenario", ""), ("seed", "number"), ("status", ""), *((name, "number") for name in names)]
+    rows = []
+    for episode in worst_first(report):
+        cells = [f"<td>{escape(episode.scenario)}</td>", f'<td class="number">{episode.seed}</td>']
+        cells.append(f"<td>{escape(episode.status)}</td>")
+        cells += [f'<td class="number">{escape(value_of(report, episode, name))}</td>' for name in names]
+        rows.append(f"<tr{_class('failed' if episode.failed else '')}>{''.join(cells)}</tr>")
+    grid = _grid("Episodes", heads, rows)
+    failed = sum(episode.failed for episode in report.episodes)
+    if len(rows) <= _EPISODES_OPEN:
+        return grid
+    return f"<details><summary>{len(rows)} episodes, {failed} failed</summary>{grid}</details>"
+
+
+def _grid(label: str, heads: Sequence[tuple[str, str]], rows: Sequence[str]) -> str:
+    head = "".join(f'<th scope="col"{_class(kind)}>{escape(name)}</th>' for name, kind in heads)
+    table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n" + "\n".join(rows) + "\n</tbody></table>"
+    return f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}">{table}</div>'
+
+
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+def _source(report: Report) -> str:
+    source = report.provenance
+    rows = [
+        ("Version", f"rilaas {source.version}"),
+        ("Commit", f"<code>{escape(source.commit)}</code>" if source.commit else "not run from a clone"),
+        ("Seeds", escape(seeds_text(source.seeds)) or "none"),
+        ("Machine", escape(machine_text(source))),
+        ("Command", f"<code>{escape(source.command)}</code>"),
+        ("Made", escape(source.created_utc)),
+        ("Intervals", "95 % percentile bootstrap of the mean, 2000 resamples"),
+    ]
+    return (
+        '<dl class="source">' + "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value) + "</dl>"
+    )

@@ -1,0 +1,103 @@
+"""Numbers as a person reads them: as many digits as the interval allows, and a unit that fits their size."""
+
+from __future__ import annotations
+
+import math
+
+from rilaas.report.document import Cell
+from rilaas.report.metric import Metric
+
+MISSING = "-"
+_LATENCY_MS_BELOW_S = 1.0
+_DURATION_MS_BELOW_S = 0.1
+
+
+def shown_unit(unit: str, size: float) -> tuple[str, float]:
+    """The unit to show and the factor to get there: shares in percent, short times in milliseconds.
+
+    Args:
+        unit: Of the value; ``1`` for a share.
+        size: The largest value that will be shown in it.
+    """
+    if unit == "1":
+        return "%", 100.0
+    if unit == "s" and abs(size) < _LATENCY_MS_BELOW_S:
+        return "ms", 1000.0
+    return unit, 1.0
+
+
+def metric_unit(metric: Metric) -> tuple[str, float]:
+    """The unit in which a metric and its episodes are shown, and the factor; latencies in milliseconds up to 1 s."""
+    if metric.unit == "s" and not metric.servers:
+        return ("ms", 1000.0) if 0 < metric.high < _DURATION_MS_BELOW_S else ("s", 1.0)
+    return shown_unit(metric.unit, metric.high)
+
+
+def mean_text(metric: Metric) -> str:
+    """``87 %``: the mean alone, for places where the interval stands right beside it."""
+    if metric.n == 0 or not math.isfinite(metric.mean):
+        return MISSING
+    unit, factor = metric_unit(metric)
+    return f"{metric.mean * factor:.{_decimals(metric, factor)}f} {unit}".rstrip()
+
+
+def interval_text(metric: Metric) -> str:
+    """``[79-93], n=100``; one value has no interval, and that is said."""
+    if metric.n == 0:
+        return "n=0"
+    if metric.n == 1:
+        return "n=1, no interval"
+    _, factor = metric_unit(metric)
+    decimals = _decimals(metric, factor)
+    low, high = f"{metric.low * factor:.{decimals}f}", f"{metric.high * factor:.{decimals}f}"
+    return f"[{low}{' to ' if metric.low < 0 else '-'}{high}], n={metric.n}"
+
+
+def metric_text(metric: Metric) -> str:
+    """``87 % [79-93], n=100``."""
+    return (
+        f"{mean_text(metric)} {interval_text(metric)}"
+        if metric.n > 1
+        else f"{mean_text(metric)} ({interval_text(metric)})"
+    )
+
+
+def value_text(value: float, unit: str = "") -> str:
+    """A single value with three significant digits in a unit that fits: ``12.3 ms``."""
+    return _in_unit(value, *shown_unit(unit, value))
+
+
+def episode_text(value: float, metric: Metric) -> str:
+    """One episode's value in the unit of the whole metric."""
+    return _in_unit(value, *metric_unit(metric))
+
+
+def cell_text(cell: Cell) -> str:
+    """A table's cell: four significant digits for floats, thousands marked in long whole numbers."""
+    if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
+        return MISSING
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, float):
+        return f"{cell:.{_significant(cell, 4)}f}"
+    return f"{cell:,}" if isinstance(cell, int) and abs(cell) >= 10_000 else str(cell)
+
+
+def _in_unit(value: float, unit: str, factor: float) -> str:
+    if not math.isfinite(value):
+        return MISSING
+    return f"{value * factor:.{_significant(value * factor)}f} {unit}".rstrip()
+
+
+def _decimals(metric: Metric, factor: float) -> int:
+    half = (metric.high - metric.low) / 2 * factor
+    if not half > 0 or metric.n < 2:
+        return _significant(metric.mean * factor)
+    # Half the interval is shown with one digit, or two where the first one is small.
+    return min(6, max(0, -math.floor(math.log10(half / 3))))
+
+
+def _significant(value: float, digits: int = 3) -> int:
+    if value == 0 or not math.isfinite(value):
+        return 0
+    return min(6, max(0, digits - 1 - math.floor(math.log10(abs(value)))))

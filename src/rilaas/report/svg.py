@@ -1,0 +1,77 @@
+"""Scalable pictures written by hand: a few shapes, one palette for light and dark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from rilaas.report.text import plain
+
+SVG = "image/svg+xml"
+WIDTH = 760.0
+SERIES = 5  # colours before they repeat
+
+# Contrast with the background is at least 4.5 : 1 in both themes. Red is for failure only and in no series.
+_STYLE = """
+:root{color-scheme:light dark}
+text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:#1c2733}
+.muted{fill:#56626d}.small{font-size:12px}.strong{font-weight:600}
+.grid{stroke:#dde3e8}.axis{stroke:#8b97a1}.mark{stroke:#1c2733;stroke-width:1.6;fill:none}
+.limit{stroke:#1c2733;stroke-width:1.6;stroke-dasharray:5 4}.band{fill:#1c2733;opacity:.09}
+.s0{fill:#2563a8}.s1{fill:#a86500}.s2{fill:#0b7a6b}.s3{fill:#7448ac}.s4{fill:#56626d}.fail{fill:#c0262d}
+@media (prefers-color-scheme:dark){
+text{fill:#e4eaf0}.muted{fill:#9dabb8}.grid{stroke:#2b3641}.axis{stroke:#6b7a88}
+.mark,.limit{stroke:#e4eaf0}.band{fill:#e4eaf0;opacity:.12}
+.s0{fill:#62a6ee}.s1{fill:#dba43c}.s2{fill:#43bfab}.s3{fill:#b395ec}.s4{fill:#9dabb8}.fail{fill:#ff6a6a}}
+"""
+
+
+def text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
+    """Words at a baseline; ``anchor`` is ``start``, ``middle`` or ``end``."""
+    return f'<text x="{_n(x)}" y="{_n(y)}" class="{kind}" text-anchor="{anchor}">{escape(plain(words))}</text>'
+
+
+def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    """A straight line."""
+    return f'<line x1="{_n(x1)}" y1="{_n(y1)}" x2="{_n(x2)}" y2="{_n(y2)}" class="{kind}"/>'
+
+
+def box(x: float, y: float, width: float, height: float, kind: str, *, corner: float = 0.0) -> str:
+    """A filled rectangle."""
+    rounded = f' rx="{_n(corner)}"' if corner else ""
+    return (
+        f'<rect x="{_n(x)}" y="{_n(y)}" width="{_n(max(0.0, width))}" height="{_n(max(0.0, height))}"'
+        f'{rounded} class="{kind}"/>'
+    )
+
+
+def picture(width: float, height: float, parts: Sequence[str]) -> bytes:
+    """The whole file, with its style inside, so that it looks the same alone and in a page."""
+    body = "\n".join(parts)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" '
+    return f'{head}width="{_n(width)}" height="{_n(height)}"><style>{_STYLE}</style>\n{body}\n</svg>\n'.encode()
+
+
+def round_ticks(high: float, count: int = 5) -> list[float]:
+    """About ``count`` round values from 0 up to at least ``high``."""
+    if not high > 0:
+        return [0.0, 1.0]
+    step = _round_up(high / count)
+    return [i * step for i in range(math.ceil(high / step - 1e-9) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """1, 2, 5, 10, ... within a range; only powers of ten where there would be many."""
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    factors = (1, 2, 5) if len(decades) <= 4 else (1,)
+    return [f * 10.0**d for d in decades for f in factors if low <= f * 10.0**d <= high]
+
+
+def _round_up(value: float) -> float:
+    unit = 10.0 ** math.floor(math.log10(value))
+    return next(f * unit for f in (1, 2, 2.5, 5, 10) if f * unit >= value * (1 - 1e-9))
+
+
+def _n(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
