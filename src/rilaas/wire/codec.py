@@ -107,7 +107,10 @@ def _encode(
 
 @functools.lru_cache(maxsize=1024)
 def _tensor_field(name: str, datatype: str, shape: tuple[int, ...]) -> bytes:
-    tensor = pb.ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=shape).SerializeToString()
+    sizes = b"".join(map(varint, shape))
+    tensor = text(b"\x0a", name) + text(b"\x12", datatype)
+    if shape:
+        tensor += b"\x1a" + varint(len(sizes)) + sizes
     return bytes((_TENSOR << 3 | 2,)) + varint(len(tensor)) + tensor
 
 

@@ -28,18 +28,23 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
-def text(tag: bytes, value: str) -> bytes:
-    """Encode a string field, nothing where it is empty (protobuf's default).
+def encode_text(value: str) -> bytes:
+    """Encode text as UTF-8.
 
     Raises:
-        InvalidInput: The string cannot be encoded (a lone surrogate).
+        InvalidInput: It holds a lone surrogate.
     """
-    if not value:
-        return b""
     try:
-        data = value.encode()
+        return value.encode()
     except UnicodeEncodeError:
         raise InvalidInput(f"{value!r} cannot be sent as UTF-8.") from None
+
+
+def text(tag: bytes, value: str) -> bytes:
+    """Encode a string field, nothing where it is empty (protobuf's default); raises as ``encode_text`` does."""
+    if not value:
+        return b""
+    data = encode_text(value)
     return tag + varint(len(data)) + data
 
 

@@ -38,6 +38,8 @@ class Peek:
 def peek(body: Buffer) -> Peek:
     """Read the small fields of a serialized ModelInferRequest or ModelInferResponse.
 
+    A deadline that is no number counts as none.
+
     Raises:
         InvalidInput: It is not valid protobuf, or a name is not UTF-8.
     """
@@ -48,8 +50,8 @@ def peek(body: Buffer) -> Peek:
             names[number - 1] = read_text(body, start, end, ("model_name", "model_version", "id")[number - 1])
         elif number == PARAMETERS and _DEADLINE in (field := bytes(body[tag:end])):
             value = decode_parameters(field).get(DEADLINE)
-            if isinstance(value, (int, float)):
-                deadline_s = float(value)
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            deadline_s = float(value) if is_number and value == value else None
     return Peek(names[0], names[1], names[2], deadline_s)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from rilaas.core import DATATYPES, SignatureMismatch, did_you_mean
 from rilaas.core.signature import MAX_RANK, datatype_of
 from rilaas.wire import inference_pb2 as pb
-from rilaas.wire.field import Buffer
+from rilaas.wire.field import Buffer, encode_text
 
 _BY_STR = {dtype.newbyteorder("<").str: name for name, dtype in DATATYPES.items() if name != "BYTES"}
 _LITTLE = {name: dtype.newbyteorder("<") for name, dtype in DATATYPES.items()}
@@ -63,7 +63,7 @@ def _join(name: str, array: np.ndarray) -> bytes:
     parts: list[bytes] = []
     for value in array.ravel().tolist():
         if isinstance(value, str):
-            value = value.encode("utf-8", "surrogateescape")
+            value = encode_text(value)
         elif not isinstance(value, bytes):
             raise SignatureMismatch(f"Tensor {name!r} holds a {type(value).__name__}; BYTES holds bytes or text.")
         parts += (struct.pack("<I", len(value)), value)
