@@ -42,7 +42,7 @@ class MetricDefinition:
     """What a number is.
 
     Attributes:
-        unit: SI unit, or '' for a share.
+        unit: SI unit; ``tile`` for tiles, ``1`` for a share.
         direction: ``higher`` or ``lower``: which is better.
         meaning: In a few words.
     """
@@ -59,7 +59,7 @@ METRICS: Mapping[str, MetricDefinition] = {
     "lateral_deviation_m_s": MetricDefinition("m s", "lower", "distance from the lane's centre line, over time"),
     "heading_deviation_rad_s": MetricDefinition("rad s", "lower", "angle to the lane's direction, over time"),
     "out_of_lane_s": MetricDefinition("s", "lower", "time in no lane, or against its direction"),
-    "lane_time_share": MetricDefinition("", "higher", "share of the time in a lane and in its direction"),
+    "lane_time_share": MetricDefinition("1", "higher", "share of the time in a lane and in its direction"),
 }
 """Every metric that ``score_trajectory`` gives, by name."""
 

@@ -1,0 +1,176 @@
+"""A map from straight above, as a scalable picture, with the ways that robots drove on it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from rilaas.evaluate.driving.lane_track import check_poses, track_lanes
+from rilaas.evaluate.driving.marking import (
+    DASH_SHARE,
+    DASHES_CURVE,
+    DASHES_STRAIGHT,
+    LANE_OUTER,
+    RED_WIDTH,
+    WHITE_WIDTH,
+    YELLOW_WIDTH,
+)
+from rilaas.evaluate.driving.tile_map import Tile, TileMap
+
+TILE_PX = 72.0
+MARGIN_TILES = 0.35
+MIN_STEP_TILES = 0.02  # points of a way that are nearer to each other are left out
+
+_GROUND = {"grass": "#6d9a5b", "floor": "#c9bfae", "asphalt": "#5b6068", "empty": "#2f3237"}
+_ROAD, _WHITE, _YELLOW, _STOP = "#4a4e55", "#eceeee", "#f0c43c", "#b0685f"
+_WAY, _FAILED = "#6fd0ff", "#ff3b3b"
+_EDGE = LANE_OUTER + 0.5 * WHITE_WIDTH  # from the middle of the road to the middle of the white line [tile]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Way:
+    """The way that a robot drove.
+
+    Attributes:
+        poses: (N, 3) float64 [m, m, rad], in the map's frame.
+        failed: Whether it ended in failure: then all of it is red.
+        label: Shown when the pointer rests on it, or ''.
+    """
+
+    poses: np.ndarray
+    failed: bool = False
+    label: str = ""
+
+
+def draw_map(tile_map: TileMap, ways: Sequence[Way] = ()) -> bytes:
+    """Draw a map and the ways on it.
+
+    Ways are blue; red are those that failed, and of the others the stretches out of lane. A dot is where a robot
+    started, a cross where it failed.
+
+    Args:
+        tile_map: The map.
+        ways: What to draw over it; failures on top.
+
+    Returns:
+        An SVG file, its lines sharp at every size.
+    """
+    width = (tile_map.width + 2 * MARGIN_TILES) * TILE_PX
+    height = (tile_map.height + 2 * MARGIN_TILES) * TILE_PX
+    words = escape(f"Map {tile_map.name} from above, {tile_map.width} by {tile_map.height} tiles, {len(ways)} ways")
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
+        f'height="{_n(height)}" role="img" aria-label="{words}">',
+        f'<rect width="{_n(width)}" height="{_n(height)}" rx="8" fill="{_GROUND["grass"]}"/>',
+        # From here on in tiles, x right and y up.
+        f'<g fill="none" transform="translate({_n(MARGIN_TILES * TILE_PX)} {_n(height - MARGIN_TILES * TILE_PX)}) '
+        f'scale({_n(TILE_PX)} {_n(-TILE_PX)})">',
+    ]
+    for layer in (_ground, _paint):
+        for i, j, tile in tile_map.cells():
+            parts += layer(i, j, tile)
+    for way in sorted(ways, key=lambda way: way.failed):
+        parts += _way(tile_map, way)
+    return "\n".join([*parts, "</g>", "</svg>", ""]).encode()
+
+
+def _ground(i: int, j: int, tile: Tile) -> Iterator[str]:
+    if tile.kind == "grass":
+        return
+    # A hair larger than a tile, so that no seam shows between neighbours.
+    colour = _ROAD if tile.is_road else _GROUND[tile.kind]
+    yield f'<rect x="{_n(i - 0.002)}" y="{_n(j - 0.002)}" width="1.004" height="1.004" fill="{colour}"/>'
+
+
+def _paint(i: int, j: int, tile: Tile) -> Iterator[str]:
+    if not tile.is_road:
+        return
+    yield f'<g transform="translate({i + 0.5} {j + 0.5}) rotate({_n(math.degrees(tile.rotation_rad))})">'
+    if tile.kind == "straight":
+        yield _stroke(f"M-.5 {_n(_EDGE)}H.5M-.5 {_n(-_EDGE)}H.5", _WHITE, WHITE_WIDTH)
+        yield _stroke("M-.5 0H.5", _YELLOW, YELLOW_WIDTH, dash=1.0 / DASHES_STRAIGHT)
+    elif tile.kind in {"curve_left", "curve_right"}:
+        side = 1 if tile.kind == "curve_left" else -1
+        yield _stroke(_quarter(0.5 - _EDGE, side) + _quarter(0.5 + _EDGE, side), _WHITE, WHITE_WIDTH)
+        yield _stroke(_quarter(0.5, side), _YELLOW, YELLOW_WIDTH, dash=0.25 * math.pi / DASHES_CURVE)
+    else:
+        yield from _crossing(tile.kind)
+    yield "</g>"
+
+
+def _quarter(radius: float, side: int) -> str:
+    """A quarter circle about the corner (-0.5, side / 2), from the left side of the tile on."""
+    corner, size = 0.5 * side, _n(radius)
+    return f"M-.5 {_n(corner - side * radius)}A{size} {size} 0 0 {int(side > 0)} {_n(radius - 0.5)} {_n(corner)}"
+
+
+def _crossing(kind: str) -> Iterator[str]:
+    closed = {"3way_left": 3, "3way_right": 1, "4way": None}[kind]
+    for side in range(4):  # the side that faces east, north, west, south
+        turn = f'<g transform="rotate({90 * side})">'
+        if side == closed:
+            yield f"{turn}{_stroke(f'M{_n(_EDGE)} -.5V.5', _WHITE, WHITE_WIDTH)}</g>"
+            continue
+        stop = _stroke(f"M{_n(0.5 - 0.5 * RED_WIDTH)} 0V{_n(LANE_OUTER)}", _STOP, RED_WIDTH)
+        corner = ""
+        if (side + 1) % 4 != closed:
+            radius = _n(0.5 - _EDGE)
+            corner = _stroke(f"M.5 {_n(_EDGE)}A{radius} {radius} 0 0 0 {_n(_EDGE)} .5", _WHITE, WHITE_WIDTH)
+        yield f"{turn}{stop}{corner}</g>"
+
+
+def _way(tile_map: TileMap, way: Way) -> Iterator[str]:
+    poses = check_poses(way.poses)
+    if not len(poses):
+        return
+    points = poses[:, :2] / tile_map.tile_size_m
+    outside = np.zeros(len(poses), bool) if way.failed else ~track_lanes(tile_map, poses).in_lane
+    colour = _FAILED if way.failed else _WAY
+    yield f"<g><title>{escape(way.label)}</title>" if way.label else "<g>"
+    yield _line(points, colour, 0.034)
+    for first, end in _stretches(outside):
+        yield _line(points[max(0, first - 1) : end + 1], _FAILED, 0.05)
+    x, y = points[0]
+    yield f'<circle cx="{_n(x)}" cy="{_n(y)}" r=".055" fill="{colour}" stroke="#fff" stroke-width=".02"/>'
+    if way.failed:
+        x, y = points[-1]
+        cross = f"M{_n(x - 0.1)} {_n(y - 0.1)}l.2 .2m0 -.2l-.2 .2"
+        yield _stroke(cross, "#fff", 0.085, cap="round") + _stroke(cross, _FAILED, 0.05, cap="round")
+    yield "</g>"
+
+
+def _line(points: np.ndarray, colour: str, width: float) -> str:
+    kept = [points[0]]
+    for point in points[1:]:
+        if math.dist(point, kept[-1]) >= MIN_STEP_TILES:
+            kept.append(point)
+    kept.append(points[-1])
+    way = "L".join(f"{_n(x)} {_n(y)}" for x, y in kept)
+    return _stroke(f"M{way}", colour, width, cap="round", opacity=0.85)
+
+
+def _stretches(marked: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Runs of True as [first, end)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(int)))
+    yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+
+
+def _stroke(
+    path: str, colour: str, width: float, *, dash: float = 0.0, cap: str = "butt", opacity: float = 1.0
+) -> str:
+    """A line in tiles; ``dash`` is the length of a dash and its gap, half a gap at each end."""
+    more = f' stroke-linecap="{cap}" stroke-linejoin="{cap}"' if cap != "butt" else ""
+    if dash:
+        gap = (1.0 - DASH_SHARE) * dash
+        more += f' stroke-dasharray="{_n(dash - gap)} {_n(gap)}" stroke-dashoffset="{_n(-0.5 * gap)}"'
+    if opacity < 1.0:
+        more += f' stroke-opacity="{opacity}"'
+    return f'<path d="{path}" stroke="{colour}" stroke-width="{_n(width)}"{more}/>'
+
+
+def _n(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))
