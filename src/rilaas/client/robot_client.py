@@ -26,6 +26,7 @@ from rilaas.core import (
 )
 from rilaas.route.config import DEFAULT_PORT
 from rilaas.wire import (
+    audience,
     client_credentials,
     decode_metadata,
     decode_response,
@@ -70,9 +71,9 @@ class RobotClient:
         key = load_private_key(Path(private_ssh_key_path).expanduser(), passphrase)
         credentials = client_credentials(Path(ssl_certificate_location).expanduser())
         host, address = _address(target_ip)
-        audience = f"rilaas://{host}"
+        whom = audience(host)
         transport = StreamTransport(
-            address, credentials, lambda opens_stream: sign_token(key, audience, single_use=opens_stream)
+            address, credentials, lambda opens_stream: sign_token(key, whom, single_use=opens_stream)
         )
         self._bind(transport, model_name, model_version, deadline_s)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rilaas.core import Unauthenticated
 from rilaas.route.access import AccessSource
 from rilaas.serve.service import Caller, Metadata
-from rilaas.wire import TokenVerifier
+from rilaas.wire import TokenVerifier, audience, peer_host
 
 _HINT = "Send 'authorization: Bearer TOKEN'; RobotClient signs one with the robot's SSH key."
 
@@ -17,12 +17,14 @@ class TokenGate:
 
     Args:
         access: Where the registered keys are.
-        audiences: Names under which this interceptor is reached; a token for another one is refused.
+        hosts: Names and addresses under which this interceptor is reached; a token for another one is refused.
     """
 
-    def __init__(self, access: AccessSource, audiences: Sequence[str]) -> None:
+    def __init__(self, access: AccessSource, hosts: Sequence[str]) -> None:
         self._access = access
-        self._verifier = TokenVerifier(lambda kid: access.snapshot().keys.get(kid), audiences)
+        self._verifier = TokenVerifier(
+            lambda kid: access.snapshot().keys.get(kid), [audience(host) for host in hosts]
+        )
 
     def admit(self, metadata: Metadata, peer: str, *, opens_stream: bool) -> Caller:
         """See ``Gate.admit``."""
@@ -33,13 +35,8 @@ class TokenGate:
         scheme, _, bare = word.partition(" ")
         if scheme.lower() != "bearer" or not bare:
             raise Unauthenticated("The authorization is not a bearer token.", _HINT)
-        claims = self._verifier.verify(bare.strip(), _host(peer), opens_stream=opens_stream)
+        claims = self._verifier.verify(bare.strip(), peer_host(peer), opens_stream=opens_stream)
         robot = self._access.snapshot().robots.get(claims.kid)
         if robot is None:  # revoked between the two looks
             raise Unauthenticated("The robot's key is not registered here.", "Ask the fleet's owner to add it.")
         return Caller(robot.name, claims.kid, peer)
-
-
-def _host(peer: str) -> str:
-    """``ipv4:10.0.0.7:51234`` -> ``ipv4:10.0.0.7``: a robot's connections differ in the port."""
-    return peer.rsplit(":", 1)[0]

@@ -88,7 +88,7 @@ def _upstream(
                 "Add [tls] authority = FOLDER, or insecure = true for a server on loopback.",
             )
         mine = authority.issue("interceptor", hosts=["localhost"], client=True)
-        credentials = client_credentials(authority.certificate, mine.certificate, mine.key)
+        credentials = client_credentials(authority.cert_path, mine.cert_path, mine.key_path)
     remote = RemoteUpstream(config.address, credentials)
     remotes.append(remote)
     return remote

@@ -1,0 +1,60 @@
+"""A server's life on the command line: up, until SIGTERM or Ctrl-C, then drained."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import grpc
+
+from rilaas.core import InvalidInput
+from rilaas.observe import MetricsEndpoint, Registry, serve_metrics
+from rilaas.serve.front import Front
+
+DRAIN_S = 10.0  # how long requests in flight may take after the signal
+
+
+async def live(
+    front: Front,
+    address: str,
+    credentials: grpc.ServerCredentials | None,
+    stop: Callable[[], Awaitable[None]],
+    announce: Callable[[int], None],
+) -> None:
+    """Listen, announce the port, wait for a signal, drain the front, then stop what stands behind it.
+
+    Args:
+        front: Not yet listening.
+        address: ``host:port``.
+        credentials: TLS, or None for clear text.
+        stop: Ends replicas and connections.
+        announce: Called with the port when requests are answered.
+    """
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    try:
+        announce(await front.start(address, credentials))
+        await ended.wait()
+        await front.drain(DRAIN_S)
+    finally:
+        await stop()
+
+
+def host_and_port(text: str) -> tuple[str, int]:
+    """Split ``host:port``.
+
+    Raises:
+        InvalidInput: It is something else.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise InvalidInput(f"{text!r} is not an address.", "Write HOST:PORT, for example 127.0.0.1:8001.")
+    return host, int(port)
+
+
+def metrics_endpoint(address: str, registry: Registry) -> MetricsEndpoint | None:
+    """The Prometheus endpoint at ``host:port``; none where the address is empty."""
+    return serve_metrics(registry, *host_and_port(address)) if address else None

@@ -1,0 +1,68 @@
+import pytest
+
+from rilaas.core import InvalidInput
+from rilaas.route import read_route_config
+
+GOOD = """
+listen = "127.0.0.1:0"
+balancer = "round_robin"
+access = "access.toml"
+[tls]
+authority = "tls"
+hosts = ["10.0.0.5"]
+[[servers]]
+name = "edge-1"
+models = ["lane-following", "other:2=folder"]
+[[servers]]
+name = "cloud-1"
+kind = "cloud"
+address = "127.0.0.1:8001"
+insecure = true
+added_delay_s = 0.08
+"""
+
+
+def read(tmp_path, text):
+    (tmp_path / "route.toml").write_text(text)
+    return read_route_config(tmp_path / "route.toml")
+
+
+def test_a_file_is_read_and_its_paths_start_at_its_folder(tmp_path):
+    config = read(tmp_path, GOOD)
+    edge, cloud = config.servers
+    assert edge.models == (str(tmp_path / "lane-following"), f"other:2={tmp_path / 'folder'}")
+    assert (cloud.kind, cloud.address, cloud.added_delay_s) == ("cloud", "127.0.0.1:8001", 0.08)
+    assert config.access == tmp_path / "access.toml"
+    assert config.tls.authority == tmp_path / "tls"
+    assert "10.0.0.5" in config.tls.hosts
+    assert "127.0.0.1" in config.tls.hosts
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("balancer", "balanser", "unknown key 'balanser'.*Did you mean 'balancer'"),
+        ("round_robin", "round-robin", "no balancing policy 'round-robin'.*Did you mean 'round_robin'"),
+        ('"cloud"', '"clowd"', "Server 'cloud-1' is of kind 'clowd'.*Did you mean 'cloud'"),
+        ('name = "cloud-1"', 'name = "edge-1"', "same name"),
+        ('name = "cloud-1"', "", "needs a name"),
+        ("127.0.0.1:8001", "10.0.0.7:8001", "not loopback"),
+        ('address = "127.0.0.1:8001"', "", "either an address"),
+        ("0.08", "-1.0", "at least 0"),
+        ("0.08", '"far"', "added_delay_s is 'far'; it is a number"),
+        ("insecure = true", "insecure = 1", "true or false"),
+        ('access = "access.toml"', "", "'access' is missing"),
+        ('hosts = ["10.0.0.5"]', 'hosts = "x"', "hosts is a list"),
+        ('listen = "127.0.0.1:0"', "listen = 80", "listen is 80; it is a string"),
+    ],
+)
+def test_each_mistake_is_named(tmp_path, old, new, words):
+    assert old in GOOD
+    with pytest.raises(InvalidInput, match=words):
+        read(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_clear_text_off_loopback_is_refused(tmp_path):
+    text = GOOD.replace('[tls]\nauthority = "tls"\nhosts = ["10.0.0.5"]\n', "").replace("127.0.0.1:0", "0.0.0.0:0")
+    with pytest.raises(InvalidInput, match="without TLS would send robots' tokens in clear text"):
+        read(tmp_path, text)
