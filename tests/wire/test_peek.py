@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.wire.messages import SHORT, broken, merged, requests
 
 from rilaas.core import ERROR_TABLE, InvalidInput, RateLimited, RilaasError
 from rilaas.wire import (
@@ -18,7 +19,6 @@ from rilaas.wire import (
     wrap_stream_response,
 )
 from rilaas.wire import inference_pb2 as pb
-from tests.wire.messages import SHORT, broken, merged, requests
 
 VALUES = st.one_of(SHORT, st.booleans(), st.floats(allow_nan=False), st.integers(-(2**63), 2**64 - 1))
 
@@ -32,10 +32,10 @@ def test_peek_agrees_with_a_full_parse(body):
     parsed, seen = pb.ModelInferRequest.FromString(body), peek(body)
     assert (seen.model, seen.version, seen.request_id) == (parsed.model_name, parsed.model_version, parsed.id)
     deadline = values(parsed).get("rilaas_deadline_s")
-    if isinstance(deadline, str) or isinstance(deadline, bool) or deadline is None or math.isnan(deadline):
+    if isinstance(deadline, (str, bool)) or deadline is None or math.isnan(deadline):
         assert seen.deadline_s is None
     else:
-        assert seen.deadline_s == deadline
+        assert seen.deadline_s == float(deadline)
 
 
 @given(broken())

@@ -34,7 +34,7 @@ from rilaas.wire.peek import (
     wrap_stream_response,
 )
 from rilaas.wire.service import METHODS, SERVICE, Method
-from rilaas.wire.status import error_from_rpc, grpc_status, trailing_metadata
+from rilaas.wire.status import error_from_rpc, grpc_status, status_details, trailing_metadata
 from rilaas.wire.tls import certificate_names, client_credentials, server_credentials
 from rilaas.wire.token import TokenVerifier, peer_host, sign_token
 
@@ -77,6 +77,7 @@ __all__ = [
     "peer_host",
     "server_credentials",
     "sign_token",
+    "status_details",
     "trailing_metadata",
     "unpack_error",
     "unwrap_stream_response",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rilaas.core import RilaasError, error_from_code
 from rilaas.wire.field import Buffer, read_text, scan, text, varint
 from rilaas.wire.parameter import FIELD as PARAMETERS
-from rilaas.wire.parameter import Parameters, decode_parameters, encode_parameters
+from rilaas.wire.parameter import Parameter, Parameters, decode_parameters, encode_parameters
 
 DEADLINE = "rilaas_deadline_s"  # parameter of a request on a stream: seconds that the caller waits from now
 CODE, HINT = "rilaas_code", "rilaas_hint"  # parameters of a refusal on a stream
@@ -50,12 +50,17 @@ def peek(body: Buffer) -> Peek:
             names[number - 1] = read_text(body, start, end, ("model_name", "model_version", "id")[number - 1])
         elif number == PARAMETERS and _DEADLINE in (field := bytes(body[tag:end])):
             value = decode_parameters(field).get(DEADLINE)
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            deadline_s = float(value) if is_number and value == value else None
+            deadline_s = _seconds(value)
     return Peek(names[0], names[1], names[2], deadline_s)
 
 
 _DEADLINE = DEADLINE.encode()
+
+
+def _seconds(value: Parameter | None) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        return None
+    return float(value)
 
 
 def with_parameters(body: bytes, parameters: Parameters) -> bytes:

@@ -22,7 +22,7 @@ from rilaas.core import (
 )
 
 _SAFE = " !#$&'()*+,-./:;<=>?@[]^_`{|}~\""
-_MAX_CHARACTERS = 1000  # HTTP/2 peers commonly accept 8 kB of metadata in all
+_MAX_BYTES = {"message": 2000, "hint": 1000, "request-id": 300}  # gRPC starts to refuse at 8 kB of metadata in all
 
 _STATUS = {code: grpc.StatusCode[row.grpc_status] for code, row in ERROR_TABLE.items()}
 _BY_STATUS: dict[grpc.StatusCode, type[RilaasError]] = {}
@@ -79,11 +79,20 @@ def grpc_status(error: RilaasError) -> grpc.StatusCode:
 def trailing_metadata(error: RilaasError, request_id: str = "") -> tuple[tuple[str, str], ...]:
     """Trailing metadata from which ``error_from_rpc`` rebuilds the error."""
     fields = {"code": error.code, "message": error.message, "hint": error.hint, "request-id": request_id}
-    return tuple((f"rilaas-{key}", _ascii(value)) for key, value in fields.items() if value)
+    return tuple((f"rilaas-{key}", quote(_cut(key, value), safe=_SAFE)) for key, value in fields.items() if value)
 
 
-def _ascii(value: str) -> str:
-    return quote(value[:_MAX_CHARACTERS], safe=_SAFE, errors="replace")
+def status_details(error: RilaasError) -> str:
+    """The status's own words: the message, cut to what gRPC can carry (a longer one loses the status itself)."""
+    return _cut("message", error.message)
+
+
+def _cut(key: str, value: str) -> str:
+    """The longest beginning whose percent-encoding fits; lone surrogates become question marks."""
+    value = value[: _MAX_BYTES.get(key, 100)].encode(errors="replace").decode()
+    while (size := len(quote(value, safe=_SAFE))) > (limit := _MAX_BYTES.get(key, 100)):
+        value = value[: len(value) * limit // size]
+    return value
 
 
 def error_from_rpc(failure: grpc.RpcError | Any) -> RilaasError:
