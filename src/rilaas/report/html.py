@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from importlib.resources import files
 
-from rilaas.report.document import Cell, Figure, Report, Table
+from rilaas.report.document import Figure, Report, Table
 from rilaas.report.metric import Metric
-from rilaas.report.number import cell_text, interval_text, mean_text
+from rilaas.report.number import interval_text, mean_text, table_texts
 from rilaas.report.svg import SVG
 from rilaas.report.text import episode_columns, machine_text, seeds_text, servers_table, value_of, worst_first
 
+_UNITS_LEFT_OUT = ("1", "s", "m", "m s", "rad s", "m/s", "rad", "bytes")
 _TILES = 4
 _EPISODES_OPEN = 12  # longer lists of episodes are folded
 # Nothing may be loaded or run, whatever a scenario's or a model's name contains.
@@ -36,7 +37,7 @@ def to_html(report: Report) -> str:
 
 def _body(report: Report) -> Iterator[str]:
     yield f'<header>\n<p class="brand">rilaas {escape(report.provenance.version)} · report</p>'
-    yield f"<h1>{escape(report.kind)} {_badge(report.verdict)}</h1>"
+    yield f"<h1>{escape(report.kind[:1].upper() + report.kind[1:])} {_badge(report.verdict)}</h1>"
     if report.summary:
         yield f'<p class="lead">{escape(report.summary)}</p>'
     yield "</header>\n<main>"
@@ -77,6 +78,8 @@ def _headline(report: Report) -> str:
 
 def _words(name: str, metric: Metric) -> str:
     """``driven_lane_m`` without its unit, as words; the code name stands in the table of all metrics."""
+    if metric.unit not in _UNITS_LEFT_OUT:
+        return name.replace("_", " ").capitalize()
     suffix = {"1": "_share"}.get(metric.unit, "_" + metric.unit.replace(" ", "_").replace("/", "_per_"))
     return name.removesuffix(suffix).replace("_", " ").capitalize()
 
@@ -104,9 +107,10 @@ def _metrics(report: Report) -> str:
 
 def _table(table: Table) -> str:
     heads = [(name, "number" if _numeric(table, i) else "") for i, name in enumerate(table.columns)]
+    kinds = [kind for _, kind in heads]
     rows = []
-    for cells in table.rows:
-        parts = [_cell(cell, kind) for cell, (_, kind) in zip(cells, heads, strict=True)]
+    for cells in table_texts(table):
+        parts = [f"<td{_class(kind)}>{escape(cell)}</td>" for cell, kind in zip(cells, kinds, strict=True)]
         rows.append(f"<tr>{''.join(parts)}</tr>")
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     return _grid(table.title, heads, rows) + note
@@ -116,10 +120,6 @@ def _numeric(table: Table, column: int) -> bool:
     """Whether a column holds numbers, or text that begins with one such as ``12.3 ms``."""
     cells = [row[column] for row in table.rows if row[column] is not None]
     return bool(cells) and all(not isinstance(cell, str) or cell[:1].isdigit() or cell == "-" for cell in cells)
-
-
-def _cell(cell: Cell, kind: str) -> str:
-    return f"<td{_class(kind)}>{escape(cell_text(cell))}</td>"
 
 
 def _episodes(report: Report) -> str:
@@ -151,7 +151,7 @@ def _class(kind: str) -> str:
 def _source(report: Report) -> str:
     source = report.provenance
     rows = [
-        ("Version", f"rilaas {source.version}"),
+        ("Version", escape(f"rilaas {source.version}")),
         ("Commit", f"<code>{escape(source.commit)}</code>" if source.commit else "not run from a clone"),
         ("Seeds", escape(seeds_text(source.seeds)) or "none"),
         ("Machine", escape(machine_text(source))),

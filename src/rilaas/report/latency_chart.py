@@ -10,10 +10,10 @@ import numpy as np
 from rilaas.report.document import Figure, Table
 from rilaas.report.metric import Percentiles
 from rilaas.report.number import value_text
-from rilaas.report.svg import SERIES, SVG, WIDTH, box, line, log_ticks, picture, text
+from rilaas.report.svg import SERIES, SVG, WIDTH, box, label_width, line, log_ticks, picture, text
 
 _BINS_PER_DECADE = 40
-_LEFT, _RIGHT, _TOP, _ROW = 120.0, 150.0, 30.0, 76.0
+_RIGHT, _TOP, _ROW = 150.0, 30.0, 76.0
 
 
 def latency_chart(
@@ -38,10 +38,10 @@ def latency_chart(
         raise ValueError("latencies and deadlines are positive and finite")
     edges = _edges(every, deadline_s)
     low, high = math.log(edges[0]), math.log(edges[-1])
-    bottom = _TOP + _ROW * len(data)
+    left, bottom = 24.0 + label_width(data), _TOP + _ROW * len(data)
 
     def x_of(value_s: float) -> float:
-        return _LEFT + (WIDTH - _LEFT - _RIGHT) * (math.log(value_s) - low) / (high - low)
+        return left + (WIDTH - left - _RIGHT) * (math.log(value_s) - low) / (high - low)
 
     shapes: list[str] = []
     for tick in log_ticks(float(edges[0]), float(edges[-1])):
@@ -71,7 +71,7 @@ def _row(
     kind: str,
     deadline_s: float | None,
 ) -> list[str]:
-    shapes = [text(_LEFT - 14, base - 26, name, "strong", "end")]
+    shapes = [text(x_of(float(edges[0])) - 14, base - 26, name, "strong", "end")]
     counts = np.histogram(values, edges)[0]
     height = (_ROW - 18) / max(1, counts.max(initial=0))
     for count, start, end in zip(counts, edges[:-1], edges[1:], strict=True):
@@ -79,7 +79,7 @@ def _row(
             late = deadline_s is not None and start >= deadline_s * (1 - 1e-9)
             x, tall = x_of(start), max(1.0, count * height)
             shapes.append(box(x + 0.4, base - tall, x_of(end) - x - 0.8, tall, "fail" if late else kind))
-    shapes.append(line(_LEFT, base, WIDTH - _RIGHT, base, "axis"))
+    shapes.append(line(x_of(float(edges[0])), base, WIDTH - _RIGHT, base, "axis"))
     words = WIDTH - _RIGHT + 16
     if not values.size:
         return [*shapes, text(words, base - 26, "no answer", "muted")]

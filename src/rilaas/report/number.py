@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from decimal import Decimal
 
-from rilaas.report.document import Cell
+from rilaas.report.document import Cell, Table
 from rilaas.report.metric import Metric
 
 MISSING = "-"
@@ -72,14 +74,25 @@ def episode_text(value: float, metric: Metric) -> str:
     return _in_unit(value, *metric_unit(metric))
 
 
-def cell_text(cell: Cell) -> str:
-    """A table's cell: four significant digits for floats, thousands marked in long whole numbers."""
+def table_texts(table: Table) -> list[list[str]]:
+    """A table's cells by row: floats of a column with the same decimals, as many as three significant digits need."""
+    columns = [_column_texts(column) for column in zip(*table.rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _column_texts(cells: Sequence[Cell]) -> list[str]:
+    floats = [cell for cell in cells if isinstance(cell, float) and math.isfinite(cell)]
+    decimals = max((len(f"{Decimal(f'{value:.3g}'):f}".partition(".")[2]) for value in floats), default=0)
+    return [_cell_text(cell, min(6, decimals)) for cell in cells]
+
+
+def _cell_text(cell: Cell, decimals: int) -> str:
     if cell is None or (isinstance(cell, float) and not math.isfinite(cell)):
         return MISSING
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, float):
-        return f"{cell:.{_significant(cell, 4)}f}"
+        return f"{cell:.{decimals}f}"
     return f"{cell:,}" if isinstance(cell, int) and abs(cell) >= 10_000 else str(cell)
 
 
@@ -94,7 +107,7 @@ def _decimals(metric: Metric, factor: float) -> int:
     if not half > 0 or metric.n < 2:
         return _significant(metric.mean * factor)
     # Half the interval is shown with one digit, or two where the first one is small.
-    return min(6, max(0, -math.floor(math.log10(half / 3))))
+    return min(6, max(0, -math.floor(math.log10(half / 2.99))))
 
 
 def _significant(value: float, digits: int = 3) -> int:

@@ -81,9 +81,14 @@ def command_line(arguments: Sequence[str]) -> str:
     """A command as it could be typed again, with homes written as ``~`` and this folder as ``.``."""
     program = Path(arguments[0]).name if arguments else ""
     program = {"__main__.py": "python -m rilaas"}.get(program, program)
-    return " ".join([program, *(shlex.quote(_without_home(argument)) for argument in arguments[1:])]).replace(
-        "'~'", "~"
-    )
+    return " ".join([program, *(_quoted(_without_home(argument)) for argument in arguments[1:])])
+
+
+def _quoted(argument: str) -> str:
+    """Quoted for a shell; a ``~`` stays outside the quotes, or it would not be expanded."""
+    if argument.startswith("~/"):
+        return "~/" + (shlex.quote(argument[2:]) if argument[2:] else "")
+    return argument if re.fullmatch(r"[\w@%+=:,./~-]+", argument) else shlex.quote(argument)
 
 
 def _without_home(argument: str) -> str:

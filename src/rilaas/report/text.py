@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rilaas.report.document import Cell, Episode, Report, Table
-from rilaas.report.number import cell_text, episode_text, interval_text, mean_text, value_text
+from rilaas.report.number import episode_text, interval_text, mean_text, table_texts, value_text
 from rilaas.report.provenance import Provenance
 
 EPISODES_SHOWN = 10
@@ -168,5 +168,5 @@ def _episode_grid(report: Report, episodes: Sequence[Episode], names: Sequence[s
 
 
 def _table_lines(table: Table) -> list[str]:
-    lines = grid(table.columns, [[cell_text(cell) for cell in row] for row in table.rows])
+    lines = grid(table.columns, table_texts(table))
     return [*lines, plain(table.note)] if table.note else lines
