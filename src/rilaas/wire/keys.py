@@ -24,6 +24,7 @@ from rilaas.core import InvalidInput, MissingDependency, NotFound, did_you_mean
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192  # below is weak; above, one verification costs milliseconds
 _MAX_FILE_BYTES = 64 * 1024
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+_ENCRYPTED = "Pass its passphrase."
 _KINDS = "ssh-ed25519, ecdsa-sha2-nistp256, -nistp384, -nistp521, ssh-rsa"
 
 
@@ -73,7 +74,7 @@ def load_private_key(path: str | os.PathLike[str], passphrase: str | bytes | Non
 
     Args:
         path: Such as ``~/.ssh/id_ed25519``.
-        passphrase: For an encrypted key.
+        passphrase: For an encrypted key; another key does not look at it.
 
     Raises:
         NotFound: There is no such file.
@@ -90,7 +91,7 @@ def load_private_key(path: str | os.PathLike[str], passphrase: str | bytes | Non
     try:
         key = _parse_private(data, secret or None)
     except TypeError:
-        raise _passphrase(file, given=bool(secret)) from None
+        raise InvalidInput(f"{file} is encrypted.", _ENCRYPTED) from None
     except UnsupportedAlgorithm as error:
         if "bcrypt" in str(error):
             raise MissingDependency(
@@ -98,6 +99,8 @@ def load_private_key(path: str | os.PathLike[str], passphrase: str | bytes | Non
             ) from None
         raise InvalidInput(f"{file}: {error}.", f"Valid kinds: {_KINDS}.") from None
     except ValueError as error:
+        if not secret and "password" in str(error).lower():  # cryptography 42 raises another class here
+            raise InvalidInput(f"{file} is encrypted.", _ENCRYPTED) from None
         if secret:
             raise InvalidInput(f"The passphrase does not open {file}, or the file is damaged.") from None
         raise InvalidInput(f"{file} is not a readable private key: {error}.") from None
@@ -123,15 +126,14 @@ def _read_private(file: Path) -> bytes:
 
 
 def _parse_private(data: bytes, secret: bytes | None) -> Any:
-    if b"BEGIN OPENSSH PRIVATE KEY" in data:
-        return serialization.load_ssh_private_key(data, secret)
-    return serialization.load_pem_private_key(data, secret)
-
-
-def _passphrase(file: Path, *, given: bool) -> InvalidInput:
-    if given:
-        return InvalidInput(f"{file} is not encrypted.", "Leave the passphrase out.")
-    return InvalidInput(f"{file} is encrypted.", "Pass its passphrase.")
+    is_openssh = b"BEGIN OPENSSH PRIVATE KEY" in data
+    parse = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
+    try:
+        return parse(data, secret)
+    except TypeError:
+        if secret is None:
+            raise
+        return parse(data, None)  # it is not encrypted after all
 
 
 def load_public_key(line: str) -> PublicKey:

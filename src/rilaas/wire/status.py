@@ -45,6 +45,12 @@ _TLS: tuple[tuple[str, type[RilaasError], str, str], ...] = (
         "Dial a name that is in the certificate, or issue one with this name.",
     ),
     (
+        "is not in peer certificate",
+        Unauthenticated,
+        "The server's certificate is for another name or address than the one dialled.",
+        "Dial a name that is in the certificate, or issue one with this name.",
+    ),
+    (
         "wrong_version_number",
         Unavailable,
         "The server does not speak TLS.",
