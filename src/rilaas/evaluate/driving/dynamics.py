@@ -19,6 +19,8 @@ Wheels = tuple[float, float]
 PHYSICS_DT_S = 0.001
 """Time step of the simulator's physics [s]: latencies of a millisecond count."""
 
+MAX_DELAY_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Dynamics:
@@ -124,8 +126,8 @@ class DelayLine:
     """
 
     def __init__(self, delay_s: float, dt_s: float) -> None:
-        if not (delay_s >= 0.0 and dt_s > 0.0):
-            raise InvalidInput(f"A delay is >= 0 s and a step > 0 s; got {delay_s} and {dt_s}.")
+        if not (0.0 <= delay_s <= MAX_DELAY_S and dt_s > 0.0):
+            raise InvalidInput(f"A delay is from 0 to {MAX_DELAY_S} s and a step > 0 s; got {delay_s} and {dt_s}.")
         self.steps = max(0, round(delay_s / dt_s) - 1)
         self._waiting: deque[Wheels] = deque()
         self.reset()
