@@ -36,7 +36,7 @@ def is_white(frame):
 
 
 def ray_cast(ground, camera, pose, fine):
-    """Frame below the horizon by brute force: ``fine`` x ``fine`` rays a pixel against the ground plane, no homography."""
+    """Frame below the horizon by brute force: ``fine`` x ``fine`` rays a pixel meet the plane, no homography."""
     steps = (np.arange(fine) + 0.5) / fine - 0.5
     rows = np.arange(math.floor(camera.horizon_px) + 2, camera.height_px)
     v = (rows[:, None] + steps[None, :]).ravel()
