@@ -161,11 +161,13 @@ def array_of_typed(name: str, datatype: str, shape: tuple[int, ...], contents: p
         )
     if datatype == "BYTES":
         return _objects(values, shape)
-    try:
-        array = np.array(list(values), DATATYPES[datatype])
-    except OverflowError:
-        array = None
-    if array is None or (array.dtype.itemsize < 4 and array.dtype.kind in "iu" and array.tolist() != list(values)):
-        raise SignatureMismatch(f"Tensor {name!r} is {datatype} and holds a value that does not fit.")
+    dtype = DATATYPES[datatype]
+    narrow = dtype.kind in "iu" and dtype.itemsize < 4  # travels in 32 bits
+    array = np.array(list(values), np.int64 if narrow else dtype)
+    if narrow and elements:
+        limits = np.iinfo(dtype)
+        if array.min() < limits.min or array.max() > limits.max:
+            raise SignatureMismatch(f"Tensor {name!r} is {datatype} and holds a value that does not fit.")
+    array = array.astype(dtype, copy=False)
     array.flags.writeable = False
     return array.reshape(shape)
