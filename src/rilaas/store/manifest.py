@@ -59,7 +59,7 @@ class Limits:
     """What one replica may use.
 
     Attributes:
-        memory_bytes: Address space of its process [bytes]. A small model on onnxruntime needs about 700 MB of it.
+        memory_bytes: Address space of its process [bytes]. A small model on onnxruntime needs about 150 MB of it.
         cpus: Cores, and threads that the backend computes with.
     """
 
