@@ -4,6 +4,8 @@ Takes a policy (``image`` to ``wheels``) and a scenario or a suite; gives episod
 May import infer, report, store, observe and core.
 """
 
+from rilaas.evaluate.driving.drawing import Way, draw_map
+from rilaas.evaluate.driving.judge import Progress, run_suite
 from rilaas.evaluate.driving.lane import Lane, LanePose
 from rilaas.evaluate.driving.lane_graph import (
     centre_line,
@@ -14,23 +16,38 @@ from rilaas.evaluate.driving.lane_graph import (
     nearest_lane_pose,
 )
 from rilaas.evaluate.driving.lane_track import LaneTrack, track_lanes
+from rilaas.evaluate.driving.latency import Latency
 from rilaas.evaluate.driving.map_file import load_map, map_names, parse_map
+from rilaas.evaluate.driving.rollout import EpisodeResult, rollout
 from rilaas.evaluate.driving.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.score import METRICS, MetricDefinition, score_trajectory
 from rilaas.evaluate.driving.start import draw_start, start_pose
+from rilaas.evaluate.driving.suite import Suite, Threshold, read_suite, suite_names
+from rilaas.evaluate.driving.suite_report import ScoredEpisode, build_report
 from rilaas.evaluate.driving.tile_map import Tile, TileMap
+from rilaas.evaluate.driving.world import World
 
 __all__ = [
     "METRICS",
+    "EpisodeResult",
     "Lane",
     "LanePose",
     "LaneTrack",
+    "Latency",
     "MetricDefinition",
+    "Progress",
     "Scenario",
+    "ScoredEpisode",
     "Spawn",
+    "Suite",
+    "Threshold",
     "Tile",
     "TileMap",
+    "Way",
+    "World",
+    "build_report",
     "centre_line",
+    "draw_map",
     "draw_start",
     "lane_graph",
     "lane_pose",
@@ -40,7 +57,11 @@ __all__ = [
     "map_names",
     "nearest_lane_pose",
     "parse_map",
+    "read_suite",
+    "rollout",
+    "run_suite",
     "score_trajectory",
     "start_pose",
+    "suite_names",
     "track_lanes",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rilaas.core import InvalidInput, did_you_mean
+from rilaas.evaluate.driving.tile_map import ROAD_KINDS
 
 APPEARANCES = ("fixed", "varied")
 """``fixed``: the same light and colours always. ``varied``: light, colours and camera noise drawn from the seed."""
@@ -33,6 +35,9 @@ class Spawn:
             raise InvalidInput(f"lateral_tolerance_m is {self.lateral_tolerance_m}; it is a length >= 0 [m].")
         if not 0.0 <= self.heading_tolerance_rad <= math.pi:
             raise InvalidInput(f"heading_tolerance_rad is {self.heading_tolerance_rad}; it is from 0 to pi [rad].")
+        for kind in self.kinds:
+            if kind not in ROAD_KINDS:
+                raise InvalidInput(f"No robot starts on {kind!r}.", did_you_mean(kind, ROAD_KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,5 +89,9 @@ class Scenario:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise InvalidInput(f"Scenario {self.name!r} has {name} = {value}; it is a number >= 0.")
-        if self.start is not None and not all(map(math.isfinite, self.start)):
+        if self.start is not None and not _is_pose(self.start):
             raise InvalidInput(f"Scenario {self.name!r} has start {self.start}; it is (x [m], y [m], heading [rad]).")
+
+
+def _is_pose(values: Sequence[float]) -> bool:
+    return len(values) == 3 and all(map(math.isfinite, values))

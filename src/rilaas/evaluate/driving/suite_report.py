@@ -1,0 +1,290 @@
+"""A suite's episodes as a report: metrics, thresholds, every map with its ways, what the robot saw."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rilaas.evaluate.driving.drawing import Way, draw_map
+from rilaas.evaluate.driving.latency import Latency
+from rilaas.evaluate.driving.rollout import EpisodeResult
+from rilaas.evaluate.driving.score import METRICS
+from rilaas.evaluate.driving.suite import Suite, Threshold
+from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.report import (
+    Cell,
+    Episode,
+    Figure,
+    Metric,
+    Report,
+    Table,
+    distance_chart,
+    latency_chart,
+    metric_text,
+    provenance,
+    summarize,
+)
+
+HERE = "this process"
+"""What a report calls the server that is none."""
+
+_HEADLINE = ("driven_lane_m", "lane_time_share", "survival_s", "lateral_deviation_m_s")
+_STRIP_GAP_PX = 3
+_STRIP_QUALITY = 88
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredEpisode:
+    """An episode and what the judge says of it.
+
+    Attributes:
+        result: What happened.
+        tile_map: Its map.
+        scores: Metrics by name; none where the episode says nothing about the driving.
+    """
+
+    result: EpisodeResult
+    tile_map: TileMap
+    scores: Mapping[str, float]
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended before its time."""
+        return self.result.status != "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """A threshold, applied."""
+
+    threshold: Threshold
+    place: str
+    metric: Metric
+
+    @property
+    def is_met(self) -> bool:
+        return self.metric.n > 0 and self.threshold.is_met(self.metric.mean)
+
+
+def build_report(
+    suite: Suite,
+    episodes: Sequence[ScoredEpisode],
+    *,
+    latency: Latency,
+    reference_m: Mapping[tuple[str, int], float] | None = None,
+    command: Sequence[str] | None = None,
+) -> Report:
+    """A report from what was run; see ``run_suite``.
+
+    Args:
+        suite: What was to be run.
+        episodes: What was run, in its order.
+        latency: Where latencies came from.
+        reference_m: What somebody else drove [m], by scenario and seed.
+        command: The command line; ``sys.argv`` where None.
+    """
+    by_map: dict[str, list[ScoredEpisode]] = defaultdict(list)
+    for episode in episodes:
+        by_map[episode.tile_map.name].append(episode)
+    checks = list(_checks(suite, episodes, by_map))
+    metrics = _driving_metrics(episodes) | _reference_metric(episodes, reference_m) | _call_metrics(episodes, latency)
+    return Report(
+        kind="evaluation",
+        verdict=_verdict(suite, episodes, checks),
+        summary=_summary(suite, episodes, metrics, checks),
+        metrics=metrics,
+        episodes=tuple(_episode(episode) for episode in episodes),
+        tables=tuple(_tables(suite, episodes, by_map, checks, latency)),
+        figures=tuple(_figures(episodes, by_map, reference_m)),
+        provenance=provenance(sorted({episode.result.seed for episode in episodes}), command=command),
+    )
+
+
+def _episode(episode: ScoredEpisode) -> Episode:
+    result = episode.result
+    return Episode(result.scenario.name, result.seed, result.status, dict(episode.scores), episode.failed)
+
+
+def _driving_metrics(episodes: Sequence[ScoredEpisode]) -> dict[str, Metric]:
+    names = [*_HEADLINE, *(name for name in METRICS if name not in _HEADLINE)]
+    metrics = {name: _mean_of(episodes, name) for name in names}
+    return {name: metric for name, metric in metrics.items() if metric.n}
+
+
+def _mean_of(episodes: Sequence[ScoredEpisode], name: str) -> Metric:
+    values = [episode.scores[name] for episode in episodes if name in episode.scores]
+    return summarize(values, METRICS[name].unit, METRICS[name].direction)
+
+
+def _reference_metric(
+    episodes: Sequence[ScoredEpisode], reference_m: Mapping[tuple[str, int], float] | None
+) -> dict[str, Metric]:
+    shares = [
+        episode.scores["driven_lane_m"] / reference
+        for episode in episodes
+        if "driven_lane_m" in episode.scores and (reference := _reference(episode, reference_m)) > 0.0
+    ]
+    return {"driven_share_of_reference": summarize(shares, "1", "higher")} if shares else {}
+
+
+def _reference(episode: ScoredEpisode, reference_m: Mapping[tuple[str, int], float] | None) -> float:
+    return (reference_m or {}).get((episode.result.scenario.name, episode.result.seed), np.nan)
+
+
+def _call_metrics(episodes: Sequence[ScoredEpisode], latency: Latency) -> dict[str, Metric]:
+    """How long answers really took, by server, and how long the world went on meanwhile where it is not the same."""
+    by_server = _round_trips(episodes)
+    if not by_server:
+        return {}
+    round_trip_s = np.concatenate([episode.result.round_trip_s for episode in episodes])
+    metrics = {"round_trip_s": summarize(round_trip_s, "s", "lower", servers=by_server)}
+    if latency.mode != "measured":
+        latency_s = np.concatenate([episode.result.latency_s for episode in episodes])
+        metrics["latency_s"] = summarize(latency_s, "s", "lower")
+    return metrics
+
+
+def _round_trips(episodes: Sequence[ScoredEpisode]) -> dict[str, list[float]]:
+    by_server: dict[str, list[float]] = defaultdict(list)
+    for episode in episodes:
+        for server, spent_s in zip(episode.result.servers, episode.result.round_trip_s.tolist(), strict=True):
+            by_server[server or HERE].append(spent_s)
+    return dict(sorted(by_server.items()))
+
+
+def _checks(
+    suite: Suite, episodes: Sequence[ScoredEpisode], by_map: Mapping[str, Sequence[ScoredEpisode]]
+) -> Iterator[_Check]:
+    for threshold in suite.thresholds:
+        places = by_map if threshold.over == "each_map" else {"all episodes": episodes}
+        for place, part in places.items():
+            yield _Check(threshold, place, _mean_of(part, threshold.metric))
+
+
+def _verdict(suite: Suite, episodes: Sequence[ScoredEpisode], checks: Sequence[_Check]) -> str:
+    is_whole = len(episodes) == len(suite.scenarios) and all(episode.result.is_scored for episode in episodes)
+    if any(check.metric.n and not check.is_met for check in checks):
+        return "failed"
+    return "passed" if checks and is_whole else "measured"
+
+
+def _summary(
+    suite: Suite, episodes: Sequence[ScoredEpisode], metrics: Mapping[str, Metric], checks: Sequence[_Check]
+) -> str:
+    completed = sum(not episode.failed for episode in episodes)
+    sentences = [f"{completed} of {len(episodes)} episodes completed"]
+    if "driven_lane_m" in metrics:
+        sentences[0] += f"; {metric_text(metrics['driven_lane_m'])} along the lane"
+    if "lane_time_share" in metrics:
+        sentences[0] += f", in lane {metric_text(metrics['lane_time_share'])} of the time"
+    if len(episodes) < len(suite.scenarios):
+        sentences.append(f"Ended early: {len(suite.scenarios) - len(episodes)} episodes were not run")
+    if unscored := sum(not episode.result.is_scored for episode in episodes):
+        sentences.append(f"{unscored} could not be scored, for nobody answered")
+    for check in checks:
+        if check.metric.n and not check.is_met:
+            name = check.threshold.metric
+            sentences.append(f"{name} over {check.place} is {metric_text(check.metric)}, not {check.threshold}")
+    return ". ".join(sentences) + "."
+
+
+def _tables(
+    suite: Suite,
+    episodes: Sequence[ScoredEpisode],
+    by_map: Mapping[str, Sequence[ScoredEpisode]],
+    checks: Sequence[_Check],
+    latency: Latency,
+) -> Iterator[Table]:
+    names = ("driven_lane_m", "lane_time_share", "lateral_deviation_m_s")
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (name, len(part), sum(episode.failed for episode in part), *(metric_text(_mean_of(part, n)) for n in names))
+        for name, part in by_map.items()
+    )
+    yield Table("By map", ("map", "episodes", "failed", *names), rows, "Means with 95 % bootstrap intervals.")
+    if checks:
+        yield Table(
+            "Thresholds",
+            ("metric", "over", "needed", "reached", "met"),
+            tuple(
+                (c.threshold.metric, c.place, str(c.threshold), metric_text(c.metric), "yes" if c.is_met else "no")
+                for c in checks
+            ),
+        )
+    lost: Counter[str] = Counter()
+    for episode in episodes:
+        lost.update(episode.result.counts)
+    if set(lost) - {"answers"}:
+        yield Table("Calls", ("outcome", "calls"), tuple(lost.most_common()), "A lost call keeps the command before.")
+    facts: list[tuple[Cell, ...]] = [
+        ("suite", suite.name),
+        ("digest", suite.digest),
+        ("episodes", f"{len(episodes)} of {len(suite.scenarios)}"),
+        ("latency", _latency_text(latency)),
+    ]
+    reasons = sorted({episode.result.reason for episode in episodes} - {""})
+    yield Table("Suite", ("", "value"), (*facts, *(("failure", reason) for reason in reasons)))
+
+
+def _latency_text(latency: Latency) -> str:
+    if latency.mode == "fixed":
+        return f"fixed: {latency.samples_s[0]:g} s"
+    if latency.mode == "drawn":
+        return f"drawn from {len(latency.samples_s)} samples, median {np.median(latency.samples_s):.4g} s"
+    return "none: the world waits" if latency.mode == "none" else "measured"
+
+
+def _figures(
+    episodes: Sequence[ScoredEpisode],
+    by_map: Mapping[str, Sequence[ScoredEpisode]],
+    reference_m: Mapping[tuple[str, int], float] | None,
+) -> Iterator[Figure]:
+    for name, part in by_map.items():
+        yield _map_figure(name, part)
+    if strip := _strip(by_map):
+        yield strip
+    scored = [episode for episode in episodes if episode.result.is_scored]
+    if scored:
+        reference = [_reference(episode, reference_m) for episode in scored] if reference_m else None
+        yield distance_chart([_episode(episode) for episode in scored], reference=reference)
+    if by_server := _round_trips(episodes):
+        yield latency_chart(by_server)
+
+
+def _map_figure(name: str, episodes: Sequence[ScoredEpisode]) -> Figure:
+    tile_map = episodes[0].tile_map
+    ways = [
+        Way(e.result.poses, e.failed, f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}")
+        for e in episodes
+    ]
+    failed = sum(episode.failed for episode in episodes)
+    alt = f"The ways of {len(episodes)} episodes on the map {name}; {failed} failed."
+    caption = f"{alt} Failures and stretches out of lane are red. {tile_map.description}".strip()
+    return Figure(f"Ways on {name}", draw_map(tile_map, ways), "image/svg+xml", alt, caption)
+
+
+def _strip(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure | None:
+    """Camera frames in rows, one row for each map: of its worst episode."""
+    rows, told = [], []
+    for name, part in by_map.items():
+        worst = min(part, key=lambda e: (not e.failed, e.scores.get("driven_lane_m", 0.0)))
+        if worst.result.frames:
+            rows.append([frame for _, frame in worst.result.frames])
+            stamps = ", ".join(f"{t_s:.0f}" for t_s, _ in worst.result.frames)
+            told.append(f"{name}, seed {worst.result.seed}, at {stamps} s")
+    if not rows:
+        return None
+    height, width = rows[0][0].shape[:2]
+    columns = max(len(row) for row in rows)
+    gap = _STRIP_GAP_PX
+    sheet = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for j, row in enumerate(rows):
+        for i, frame in enumerate(row):
+            y, x = j * (height + gap), i * (width + gap)
+            sheet[y : y + height, x : x + width] = frame
+    data = cv2.imencode(".jpg", sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _STRIP_QUALITY])[1].tobytes()
+    alt = f"{sum(map(len, rows))} camera frames."
+    return Figure("What the robot saw", data, "image/jpeg", alt, f"Worst episode on each map: {'; '.join(told)}.")
