@@ -6,6 +6,7 @@ as u32. Sizes are compared in Python's unbounded integers before numpy sees them
 
 from __future__ import annotations
 
+import functools
 import math
 import struct
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ import numpy as np
 from rilaas.core import DATATYPES, SignatureMismatch, did_you_mean
 from rilaas.core.signature import MAX_RANK, datatype_of
 from rilaas.wire import inference_pb2 as pb
-from rilaas.wire.field import Buffer, encode_text
+from rilaas.wire.field import Buffer, encode_text, scan
 
 _BY_STR = {dtype.newbyteorder("<").str: name for name, dtype in DATATYPES.items() if name != "BYTES"}
 _LITTLE = {name: dtype.newbyteorder("<") for name, dtype in DATATYPES.items()}
@@ -70,7 +71,7 @@ def _join(name: str, array: np.ndarray) -> bytes:
     return b"".join(parts)
 
 
-def elements_of(name: str, datatype: str, shape: Sequence[int]) -> int:
+def elements_of(name: str, datatype: str, shape: tuple[int, ...]) -> int:
     """The number of elements that a shape declares.
 
     Raises:
@@ -80,10 +81,19 @@ def elements_of(name: str, datatype: str, shape: Sequence[int]) -> int:
         raise SignatureMismatch(f"Tensor {name!r} has datatype {datatype!r}.", did_you_mean(datatype, DATATYPES))
     if len(shape) > MAX_RANK:
         raise SignatureMismatch(f"Tensor {name!r} has {len(shape)} axes; at most {MAX_RANK} are valid.")
-    if any(size < 0 for size in shape):
-        raise SignatureMismatch(f"Tensor {name!r} has shape {list(shape)}; a message's sizes are >= 0.")
-    if math.prod(size or 1 for size in shape) > _MAX_ELEMENTS:
-        raise SignatureMismatch(f"Tensor {name!r} has shape {list(shape)}: more than {_MAX_ELEMENTS} elements.")
+    elements = _count(shape)
+    if elements < 0:
+        raise SignatureMismatch(
+            f"Tensor {name!r} has shape {list(shape)}; a message's sizes are >= 0, with at most {_MAX_ELEMENTS} elements."
+        )
+    return elements
+
+
+@functools.lru_cache(maxsize=1024)
+def _count(shape: tuple[int, ...]) -> int:
+    """The product, -1 where it is not valid; of short shapes only, so that the cache stays small."""
+    if any(size < 0 for size in shape) or math.prod(size or 1 for size in shape) > _MAX_ELEMENTS:
+        return -1
     return math.prod(shape)
 
 
@@ -106,10 +116,14 @@ def array_of_raw(name: str, datatype: str, shape: tuple[int, ...], raw: Buffer) 
             f"the message holds {len(raw)}."
         )
     array = np.frombuffer(raw, dtype) if elements else np.empty(0, dtype)
-    if not (array.flags.aligned and dtype.isnative):
-        array = array.astype(DATATYPES[datatype])
+    if not array.flags.aligned:
+        array = np.frombuffer(bytes(raw), dtype)
     if datatype == "BOOL" and elements and array.view(np.uint8).max() > 1:
         raise SignatureMismatch(f"Tensor {name!r} is BOOL and holds bytes other than 0 and 1.")
+    return _read_only(array if dtype.isnative else array.astype(DATATYPES[datatype]), shape)
+
+
+def _read_only(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     array.flags.writeable = False
     return array.reshape(shape)
 
@@ -136,8 +150,7 @@ def _split(name: str, raw: Buffer, elements: int) -> list[bytes]:
 def _objects(values: Sequence[bytes], shape: tuple[int, ...]) -> np.ndarray:
     array = np.empty(len(values), object)
     array[:] = values
-    array.flags.writeable = False
-    return array.reshape(shape)
+    return _read_only(array, shape)
 
 
 def array_of_typed(name: str, datatype: str, shape: tuple[int, ...], contents: pb.InferTensorContents) -> np.ndarray:
@@ -161,6 +174,10 @@ def array_of_typed(name: str, datatype: str, shape: tuple[int, ...], contents: p
         )
     if datatype == "BYTES":
         return _objects(values, shape)
+    if datatype in ("BOOL", "FP32", "FP64"):  # protobuf packs them as raw contents are packed
+        packed = contents.SerializeToString()
+        for _, _, start, end in scan(packed):
+            return array_of_raw(name, datatype, shape, packed[start:end])
     dtype = DATATYPES[datatype]
     narrow = dtype.kind in "iu" and dtype.itemsize < 4  # travels in 32 bits
     array = np.array(list(values), np.int64 if narrow else dtype)
@@ -168,6 +185,4 @@ def array_of_typed(name: str, datatype: str, shape: tuple[int, ...], contents: p
         limits = np.iinfo(dtype)
         if array.min() < limits.min or array.max() > limits.max:
             raise SignatureMismatch(f"Tensor {name!r} is {datatype} and holds a value that does not fit.")
-    array = array.astype(dtype, copy=False)
-    array.flags.writeable = False
-    return array.reshape(shape)
+    return _read_only(array.astype(dtype, copy=False), shape)
