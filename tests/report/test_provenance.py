@@ -79,5 +79,5 @@ def test_the_machine_is_described_without_its_name():
 
 
 def test_a_module_run_is_written_as_it_is_typed():
-    assert command_line([str(Path("x") / "__main__.py"), "doctor"]) == "python -m rilaas doctor"
+    assert command_line([str(Path("x") / "__main__.py"), "doctor"]) == "python -m rilaas.cli doctor"
     assert command_line([]) == ""

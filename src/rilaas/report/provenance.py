@@ -80,7 +80,7 @@ def machine() -> dict[str, str | int]:
 def command_line(arguments: Sequence[str]) -> str:
     """A command as it could be typed again, with homes written as ``~`` and this folder as ``.``."""
     program = Path(arguments[0]).name if arguments else ""
-    program = {"__main__.py": "python -m rilaas"}.get(program, program)
+    program = {"__main__.py": "python -m rilaas.cli"}.get(program, program)
     return " ".join([program, *(_quoted(_without_home(argument)) for argument in arguments[1:])])
 
 

@@ -1,0 +1,88 @@
+"""From what is written on a command line to a policy: a folder, a version in the store, or a model of a fleet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from rilaas.cli.config import Settings
+from rilaas.cli.shelf import Shelf
+from rilaas.client import RobotClient
+from rilaas.core import InvalidInput, ModelRef, NotFound, Policy
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A policy and where it is.
+
+    Attributes:
+        policy: What predicts.
+        name: What it is called in reports, such as ``lane-following (1a2b3c4d5e6f)``.
+        place: ``this process``, or the interceptor's address.
+    """
+
+    policy: Policy
+    name: str
+    place: str
+
+
+@contextmanager
+def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
+    """Open a policy for the time of a ``with``.
+
+    Args:
+        text: A model folder's path, or a reference. A folder runs in this process; a reference is asked for at
+            ``settings.target`` where there is one, else looked up in the local store. With ``--target`` on the
+            command line it is always a reference.
+        settings: Of this call.
+
+    Raises:
+        NotFound: There is no such folder or model.
+        InvalidInput: The text is neither.
+        RilaasError: It cannot be loaded or reached.
+    """
+    from rilaas.infer import load
+
+    asked_for = settings.sources.get("target") == "flag"
+    if Path(text).exists() and not asked_for:
+        model = load(text, threads=settings.threads)
+    elif settings.target:
+        ref = _reference(text)
+        with RobotClient(
+            settings.target, ref.model, ref.revision, settings.key, settings.ca_path, deadline_s=settings.deadline
+        ) as client:
+            yield Opened(client, str(ref), settings.target)
+        return
+    else:
+        model = load(Shelf(settings.home).folder(_reference(text)), threads=settings.threads)
+    yield Opened(model, f"{model.folder.manifest.name} ({model.folder.version})", "this process")
+
+
+def _reference(text: str) -> ModelRef:
+    try:
+        return ModelRef.parse(text)
+    except InvalidInput:
+        if "/" in text or text.startswith("."):
+            raise NotFound(f"There is no folder {text}.", "Give a model folder's path or a reference.") from None
+        raise
+
+
+def policy_options(command: _F) -> _F:
+    """Give a verb the flags that say where a policy runs; read them with ``read_settings``."""
+    options = (
+        click.option("--target", metavar="HOST[:PORT]", help="Ask the fleet behind this interceptor."),
+        click.option("--key", metavar="PATH", help="The robot's private SSH key, for --target."),
+        click.option("--ca", metavar="PATH", help="Certificate of the fleet's authority, for --target."),
+        click.option("--deadline", "deadline_s", type=float, metavar="SECONDS", help="What comes later is useless."),
+        click.option("--threads", type=int, metavar="N", help="Threads of a model in this process."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

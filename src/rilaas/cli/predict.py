@@ -1,0 +1,110 @@
+"""``rilaas predict``: ask a model once."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import click
+import numpy as np
+
+from rilaas.cli.config import read_settings
+from rilaas.cli.output import Output, output_options
+from rilaas.cli.policy import Opened, open_policy, policy_options
+from rilaas.core import InvalidInput, NotFound, Prediction, Tensors
+from rilaas.core.signature import datatype_of
+from rilaas.report import Report, Table, provenance, summarize, value_text
+
+_NUMBERS_SHOWN = 8
+EXAMPLE = """
+\b
+Examples:
+  rilaas predict models/lane-following frame.npz
+  rilaas predict lane-following:1 frame.npz --out wheels.npz
+  rilaas predict lane-following:prod frame.npz --target 10.0.0.5 --key ~/.ssh/id_ed25519 --ca ca.pem
+\b
+An input file is made with numpy:
+  numpy.savez("frame.npz", image=image[None])
+"""
+
+
+@click.command("predict", epilog=EXAMPLE)
+@click.argument("ref")
+@click.argument("input", type=click.Path(path_type=Path), metavar="INPUT.npz")
+@click.option("--out", type=click.Path(path_type=Path), metavar="OUT.npz", help="Write the outputs as arrays.")
+@policy_options
+@output_options
+def command(ref: str, input: Path, out: Path | None, output: Output, **flags: object) -> None:
+    """Ask model REF once, with the tensors in INPUT.npz.
+
+    REF is a model folder, a version in the local store, or with --target a model of the fleet behind an interceptor.
+    """
+    tensors = read_tensors(input)
+    settings = read_settings(flags)
+    with open_policy(ref, settings) as opened:
+        answer = opened.policy.predict(tensors, deadline_s=settings.deadline)
+        report = _report(opened, answer)
+    for row in report.tables[0].rows:
+        output.data(f"{row[0]}: {row[1]} {row[2]}  {row[3]}")
+    timing = answer.timing
+    steps = ("queue", "preprocess", "compute", "postprocess", "wire")
+    spent = ", ".join(f"{step} {value_text(getattr(timing, f'{step}_s'), 's')}" for step in steps)
+    where = f" by {timing.server}" if timing.server else ""
+    output.talk(f"answered{where} in {value_text(timing.total_s, 's')} ({spent})")
+    if out is not None:
+        write_tensors(out, answer)
+        output.talk(f"wrote {out}")
+    output.finish(report, "" if out else f"rilaas predict {ref} {input} --out OUT.npz")
+
+
+def read_tensors(path: Path) -> dict[str, np.ndarray]:
+    """Tensors by name from a .npz file; nothing in it is run.
+
+    Raises:
+        NotFound: There is no such file.
+        InvalidInput: It is not a .npz file, or holds Python objects.
+    """
+    hint = 'Make one with numpy.savez("input.npz", NAME=array).'
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                raise InvalidInput(f"{path} is a single array without a name.", hint)
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError:
+        raise NotFound(f"There is no file {path}.", hint) from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InvalidInput(f"{path} cannot be read as .npz: {error}.", hint) from None
+
+
+def write_tensors(path: Path, tensors: Tensors) -> None:
+    """Tensors as a .npz file; BYTES become numpy's bytes, so that no pickle is needed.
+
+    Raises:
+        InvalidInput: It cannot be written.
+    """
+    plain = {name: array.astype(np.bytes_) if array.dtype == object else array for name, array in tensors.items()}
+    try:
+        with path.open("wb") as file:
+            np.savez(file, **plain)  # type: ignore[arg-type]
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def _report(opened: Opened, answer: Prediction) -> Report:
+    rows = tuple(
+        (name, datatype_of(array), str(list(array.shape)), _numbers(array)) for name, array in sorted(answer.items())
+    )
+    timing = answer.timing
+    names = ("total_s", "queue_s", "preprocess_s", "compute_s", "postprocess_s", "wire_s")
+    metrics = {name: summarize([getattr(timing, name)], "s", "lower") for name in names}
+    if timing.server:
+        metrics["round_trip_s"] = summarize([timing.total_s], "s", "lower", servers={timing.server: [timing.total_s]})
+    summary = f"{opened.name} answered from {timing.server or opened.place}."
+    outputs = Table("Outputs", ("name", "datatype", "shape", "values"), rows)
+    return Report("prediction", "measured", metrics, provenance(), summary, tables=(outputs,))
+
+
+def _numbers(array: np.ndarray) -> str:
+    flat = array.ravel()
+    words = [f"{v:.6g}" if isinstance(v, (float, np.floating)) else str(v) for v in flat[:_NUMBERS_SHOWN]]
+    return " ".join(words) + (f" ... ({flat.size} values)" if flat.size > _NUMBERS_SHOWN else "")
