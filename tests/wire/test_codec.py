@@ -174,7 +174,7 @@ def raw(datatype, shape, *contents):
         (raw("FP32", [2**32, 2**32], b""), "at most 1099511627776 elements"),
         (raw("FP32", [0, 2**62], b""), "at most 1099511627776 elements"),
         (raw("FP32", [2**61, 8], b"\0" * 4), "at most 1099511627776 elements"),
-        (raw("UINT8", [-1, -1], b"\0"), r"shape \[-1, -1\]; a message's sizes are >= 0"),
+        (raw("UINT8", [-1, -1], b"\0"), r"shape \[-1, -1\]; valid sizes are >= 0"),
         (raw("UINT8", [1] * 9, b"\0"), "9 axes; at most 8"),
         (raw("UINT8", [1] * 100_000, b"\0"), "100000 axes; at most 8"),
         (raw("FLOAT", [1], b"\0" * 4), "datatype 'FLOAT'"),

@@ -84,7 +84,7 @@ def elements_of(name: str, datatype: str, shape: tuple[int, ...]) -> int:
     elements = _count(shape)
     if elements < 0:
         raise SignatureMismatch(
-            f"Tensor {name!r} has shape {list(shape)}; a message's sizes are >= 0, with at most {_MAX_ELEMENTS} elements."
+            f"Tensor {name!r} has shape {list(shape)}; valid sizes are >= 0, with at most {_MAX_ELEMENTS} elements."
         )
     return elements
 
