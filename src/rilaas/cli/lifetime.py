@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import click
 import grpc
 
 from rilaas.core import InvalidInput
@@ -41,6 +47,37 @@ async def live(
         await front.drain(DRAIN_S)
     finally:
         await stop()
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """How a server says that it is ready: lines for people on stderr, JSON for programs.
+
+    Attributes:
+        ready_path: File for the JSON line, ``-`` for stdout, or '' for none.
+        quiet: No lines for people.
+        metrics: The metrics endpoint, or None.
+    """
+
+    ready_path: str
+    quiet: bool
+    metrics: MetricsEndpoint | None
+
+    def make(self, listen: str, port: int, lines: Sequence[str], *, tls: bool, **more: Any) -> None:
+        """Announce ``listen``'s host with the port that it got, and what else there is to say."""
+        address = f"{host_and_port(listen)[0]}:{port}"
+        metrics = self.metrics.address if self.metrics else ""
+        if not self.quiet:
+            tail = [f"metrics on http://{metrics}/metrics"] if metrics else []
+            for line in (*lines, f"listening on {address}, {'TLS' if tls else 'clear text'}", *tail):
+                click.echo(line, err=True)
+        if self.ready_path:
+            line = json.dumps({"address": address, "tls": tls, "metrics": metrics, **more})
+            if self.ready_path == "-":
+                click.echo(line)
+                sys.stdout.flush()
+            else:
+                Path(self.ready_path).write_text(line + "\n")
 
 
 def host_and_port(text: str) -> tuple[str, int]:

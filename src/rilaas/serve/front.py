@@ -133,7 +133,7 @@ class Front:
         left_s = context.time_remaining()
         return await self._service.infer(body, caller, None if left_s is None else time.monotonic() + left_s)
 
-    async def _model_stream_infer(self, context: Any) -> None:
+    async def _model_stream_infer(self, requests: Any, context: Any) -> None:
         try:
             caller = self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=True)
         except RilaasError as error:

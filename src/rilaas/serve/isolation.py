@@ -26,7 +26,7 @@ from pathlib import Path
 
 from rilaas.core import InvalidInput, MissingDependency, did_you_mean
 from rilaas.serve import bubblewrap, confine
-from rilaas.serve.launched import Launched, start
+from rilaas.serve.launched import Launched, Start
 from rilaas.store import Limits
 
 __all__ = ["KINDS", "READY_S", "Launched", "describe", "environment_of", "launch", "reachable"]
@@ -67,7 +67,8 @@ def launch(
     listener = _bind(path)
     try:
         command, environment = _command(kind, model, listener.fileno(), limits, threads)
-        return start(command, environment, listener.fileno(), kind == "bwrap", path, model.name, limits, timeout_s)
+        start = Start(command, environment, listener.fileno(), path, kind == "bwrap", model.name, limits)
+        return start.run(timeout_s)
     except BaseException:
         path.unlink(missing_ok=True)
         raise

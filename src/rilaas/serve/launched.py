@@ -27,6 +27,7 @@ _TAIL_LINES = 20
 _MAX_LINE_BYTES = 4096
 _MAX_READY_BYTES = 2**16
 _GRACE_S = 2.0
+_UNREADABLE = "said something that is not readable when it started"
 
 # A child's death signal comes when the *thread* that started it ends, so one thread that lives on starts them all.
 _starter: ThreadPoolExecutor | None = None
@@ -73,68 +74,87 @@ class Launched:
             self.socket_path.unlink(missing_ok=True)
 
 
-def start(
-    command: Sequence[str],
-    environment: dict[str, str],
-    listener: int,
-    in_sandbox: bool,
-    socket_path: Path,
-    name: str,
-    limits: Limits,
-    timeout_s: float,
-) -> Launched:
-    """Start a replica's command and wait until it says that it is ready; see ``isolation.launch``."""
-    info, info_writer = os.pipe()
-    try:
-        fds = [listener]
-        if in_sandbox:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What to start.
+
+    Attributes:
+        command: Program and arguments.
+        environment: All its environment variables.
+        listener: File descriptor of the bound socket that it inherits.
+        socket_path: Where that socket is.
+        in_sandbox: Whether the program is bubblewrap, which starts the replica in turn.
+        name: What the model is called in logs and errors.
+        limits: What it may use.
+    """
+
+    command: Sequence[str]
+    environment: dict[str, str]
+    listener: int
+    socket_path: Path
+    in_sandbox: bool
+    name: str
+    limits: Limits
+
+    def run(self, timeout_s: float) -> Launched:
+        """Start it and wait until it says that it is ready; see ``isolation.launch``."""
+        info, info_writer = os.pipe()
+        with os.fdopen(info, "rb") as told:
+            try:
+                process = self._spawn(info_writer)
+            finally:
+                os.close(info_writer)
+            tail: deque[str] = deque(maxlen=_TAIL_LINES)
+            reader = threading.Thread(target=_follow, args=(process.stderr, self.name, tail), daemon=True)
+            reader.start()
+            try:
+                said = _ready_line(process, timeout_s)
+                # bubblewrap tells the process inside before it starts the program
+                pid = int(json.loads(told.read())["child-pid"]) if self.in_sandbox else process.pid
+            except (ValueError, EOFError) as error:
+                code = _kill(process)
+                reader.join(1.0)
+                raise self._died(code, tail, str(error)) from None
+            except BaseException:
+                _kill(process)
+                raise
+            finally:
+                assert process.stdout is not None
+                process.stdout.close()
+        if not said.get("ready"):
+            _kill(process)
+            raise error_from_code(str(said.get("code")), str(said.get("message")), str(said.get("hint", "")))
+        model, version, isolation = (str(said.get(key)) for key in ("model", "version", "isolation"))
+        return Launched(process, pid, self.socket_path, model, version, isolation, tail)
+
+    def _spawn(self, info_writer: int) -> subprocess.Popen[bytes]:
+        command, fds = self.command, [self.listener]
+        if self.in_sandbox:
             command = [command[0], "--info-fd", str(info_writer), *command[1:]]
             fds.append(info_writer)
-        process = _spawn(command, environment, fds)
-        os.close(info_writer)
-        info_writer = -1
-        tail: deque[str] = deque(maxlen=_TAIL_LINES)
-        assert process.stderr is not None
-        reader = threading.Thread(target=_follow, args=(process.stderr, name, tail), daemon=True)
-        reader.start()
-        try:
-            said = _ready_line(process, timeout_s)
-            pid = _child_pid(info) if in_sandbox and said.get("ready") else process.pid
-        except BaseException as error:
-            process.kill()
-            code = process.wait()
-            reader.join(1.0)
-            if isinstance(error, (ValueError, EOFError)):
-                raise _died(name, code, tail, limits, str(error)) from None
-            raise
-        finally:
-            assert process.stdout is not None
-            process.stdout.close()
-        if not said.get("ready"):
-            process.wait()
-            raise error_from_code(str(said.get("code")), str(said.get("message")), str(said.get("hint", "")))
-        return Launched(
-            process, pid, socket_path, str(said["model"]), str(said["version"]), str(said["isolation"]), tail
+
+        def popen() -> subprocess.Popen[bytes]:
+            return subprocess.Popen(
+                command,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=fds,
+                start_new_session=True,
+            )
+
+        return _in_starter(popen)
+
+    def _died(self, code: int, tail: deque[str], what: str) -> RilaasError:
+        number = -code if code < 0 else code - 128
+        died_by = f" (signal {signal.Signals(number).name})" if what.startswith("died") and 0 < number < 64 else ""
+        last = "".join(f"\n  {line}" for line in list(tail)[-5:])
+        return ModelFailed(
+            f"The replica of {self.name} {what}{died_by}.",
+            f"It may use {self.limits.memory_bytes // 2**20} MiB of memory ([limits] in model.toml)."
+            + (f" The last that it wrote:{last}" if last else " It wrote nothing."),
         )
-    finally:
-        os.close(info)
-        if info_writer >= 0:
-            os.close(info_writer)
-
-
-def _spawn(command: Sequence[str], environment: dict[str, str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
-    def popen() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=fds,
-            start_new_session=True,
-        )
-
-    return _in_starter(popen)
 
 
 def _in_starter(action: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
@@ -153,30 +173,32 @@ def _ready_line(process: subprocess.Popen[bytes], timeout_s: float) -> dict[str,
         ValueError: It printed something else, or nothing in time.
     """
     assert process.stdout is not None
+    poll = select.poll()
+    poll.register(process.stdout, select.POLLIN)
     until = time.monotonic() + timeout_s
     line = b""
     while not line.endswith(b"\n"):
         left_s = until - time.monotonic()
-        if left_s <= 0 or not select.select([process.stdout], [], [], left_s)[0]:
+        if left_s <= 0 or not poll.poll(1e3 * left_s):
             raise ValueError(f"was not ready within {timeout_s:g} s")
         chunk = os.read(process.stdout.fileno(), _MAX_READY_BYTES)
         if not chunk:
             raise EOFError("died while it loaded its model")
         line += chunk
         if len(line) > _MAX_READY_BYTES:
-            raise ValueError("said something that is not readable")
-    said = json.loads(line)
+            raise ValueError(_UNREADABLE)
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
     if not isinstance(said, dict):
-        raise ValueError("said something that is not readable")
+        raise ValueError(_UNREADABLE)
     return said
 
 
-def _child_pid(info: int) -> int:
-    """The process inside the sandbox, as bubblewrap tells it before it starts the program."""
-    text = b""
-    while chunk := os.read(info, 4096):
-        text += chunk
-    return int(json.loads(text)["child-pid"])
+def _kill(process: subprocess.Popen[bytes]) -> int:
+    process.kill()
+    return process.wait()
 
 
 def _follow(stream: IO[bytes], name: str, tail: deque[str]) -> None:
@@ -185,15 +207,3 @@ def _follow(stream: IO[bytes], name: str, tail: deque[str]) -> None:
             text = line.decode("utf-8", errors="replace").rstrip()
             tail.append(text)
             _log.info("%s: %s", name, text)
-
-
-def _died(name: str, code: int, tail: deque[str], limits: Limits, what: str) -> RilaasError:
-    how = f" (signal {signal.Signals(-code).name})" if code < 0 and what.startswith("died") else ""
-    if code > 128 and what.startswith("died"):
-        how = f" (signal {signal.Signals(code - 128).name})"
-    last = "".join(f"\n  {line}" for line in list(tail)[-5:])
-    return ModelFailed(
-        f"The replica of {name} {what}{how}.",
-        f"It may use {limits.memory_bytes // 2**20} MiB of memory ([limits] in model.toml)."
-        + (f" The last that it wrote:{last}" if last else " It wrote nothing."),
-    )

@@ -1,0 +1,58 @@
+"""Live progress of a suite: episode, simulated time, rate, time left."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from rilaas.cli.output import Output
+
+if TYPE_CHECKING:
+    from rilaas.evaluate.driving import Progress, Suite
+    from rilaas.evaluate.driving.world import World
+
+EVERY_S = 0.2
+
+
+class SuiteProgress:
+    """Pass ``frame`` and ``episode`` to ``run_suite``.
+
+    Args:
+        suite: What is run.
+        output: Where to; the moving line appears on a terminal only, a line per episode always.
+    """
+
+    def __init__(self, suite: Suite, output: Output) -> None:
+        self._suite, self._output = suite, output
+        self._total_s = sum(scenario.duration_s for scenario in suite.scenarios)
+        self._past_s = 0.0
+        self._number = 0
+        self._start = time.monotonic()
+        self._next = 0.0
+
+    def frame(self, world: World) -> None:
+        """After each camera frame."""
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + EVERY_S
+        scenario = self._suite.scenarios[self._number]
+        done_s = self._past_s + world.time_s
+        rate = done_s / max(1e-6, now - self._start)
+        left_s = (self._total_s - done_s) / max(1e-6, rate)
+        self._output.progress(
+            f"episode {self._number + 1} of {len(self._suite.scenarios)}: {scenario.map}, seed {scenario.seed}, "
+            f"{world.time_s:4.1f} of {scenario.duration_s:g} s, {rate:.1f} times real time, {left_s:.0f} s left"
+        )
+
+    def episode(self, progress: Progress) -> None:
+        """After each episode."""
+        result, scores = progress.episode.result, progress.episode.scores
+        self._number = progress.done
+        self._past_s += result.scenario.duration_s
+        self._output.progress_done()
+        words = f"drove {scores['driven_lane_m']:.1f} m along the lane" if scores else result.reason
+        status = result.status.replace("_", " ")
+        self._output.talk(
+            f"  {progress.done}/{progress.total}  {result.scenario.map:<16} seed {result.seed:<6} {status:<10} {words}"
+        )

@@ -1,0 +1,140 @@
+"""``rilaas up``: a fleet on this machine with one command; with ``--demo``, a robot that is driven through it."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rilaas.cli.fleet import ROBOT, Fleet, FleetServer
+from rilaas.cli.output import Output, output_options, write_text
+from rilaas.core import InvalidInput, MissingDependency, NotFound
+from rilaas.store import read_model_folder
+
+if TYPE_CHECKING:
+    from rilaas.report import Report
+
+DEMO_MODEL = "lane-following"
+CLOUD_DELAY_S = 0.04  # about a data centre of the same continent
+EDGE, CLOUD = FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud", CLOUD_DELAY_S)
+
+EXAMPLE = """
+\b
+Examples:
+  rilaas up --demo                         drive a robot through edge and cloud, print a table
+  rilaas up models/lane-following          serve a model to robots on this machine
+"""
+
+
+@click.command("up", epilog=EXAMPLE)
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option("--demo", is_flag=True, help="Drive episodes through the service, print the table and end.")
+@click.option("--suite", "suite_name", default="demo", show_default=True, help="What --demo drives.")
+@click.option("--balancer", default="least_connections", show_default=True, help="How the interceptor chooses.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Its files."
+)
+@click.option(
+    "--report", "report_path", type=click.Path(path_type=Path), help="HTML report. [default: OUT/report.html]"
+)
+@output_options
+def command(
+    folder: Path | None,
+    demo: bool,
+    suite_name: str,
+    balancer: str,
+    out: Path,
+    report_path: Path | None,
+    output: Output,
+) -> None:
+    """Start a server at the edge, one in the cloud, and an interceptor with TLS, for the model in FOLDER.
+
+    The cloud is on this machine too; its distance is emulated by an added delay. A robot and its key are made.
+    """
+    if folder is None and not demo:
+        raise InvalidInput("There is nothing to serve.", "Name a model FOLDER, or try --demo.")
+    model = read_model_folder(folder or shipped_model(DEMO_MODEL))
+    fleet = Fleet(out, model.path.resolve(), model.manifest.name, (EDGE, CLOUD), balancer)
+    previous = signal.signal(signal.SIGTERM, _interrupt)  # ends the fleet as Ctrl-C does
+    try:
+        with fleet:
+            _introduce(fleet, output)
+            if demo:
+                report = _drive(fleet, suite_name, output)
+            else:
+                _wait(fleet, output)
+                return
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    _show(report, report_path or out / "report.html", output)
+
+
+def shipped_model(name: str) -> Path:
+    """The folder of a model that comes with rilaas: in the package, or in the clone that it runs from.
+
+    Raises:
+        NotFound: It is in neither.
+    """
+    import rilaas
+
+    package = Path(rilaas.__file__).resolve().parent
+    for folder in (package / "models" / name, package.parents[1] / "models" / name):
+        if (folder / "model.toml").is_file():
+            return folder
+    raise NotFound(f"The model {name!r} did not come with this installation.", "Name a model FOLDER.")
+
+
+def _introduce(fleet: Fleet, output: Output) -> None:
+    for server in fleet.servers:
+        about = fleet.about[server.name]
+        isolation = about["models"][0]["isolation"]
+        far = f", its distance emulated: {1e3 * server.added_delay_s:.0f} ms added" if server.added_delay_s else ""
+        output.talk(f"{server.kind:<6} {server.name} serves {fleet.name} on {about['address']}{far}")
+        output.talk(f"       its replica: {isolation}")
+    output.talk(f"route  interceptor on {fleet.address}: TLS, robot tokens, {fleet.balancer.replace('_', ' ')}")
+    output.talk(f"robot  {ROBOT}, key {fleet.key_path}, trusts {fleet.ca_path}")
+
+
+def _drive(fleet: Fleet, suite_name: str, output: Output) -> Report:
+    try:
+        from rilaas.cli.progress import SuiteProgress
+        from rilaas.evaluate.driving import Latency, read_suite, run_suite
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"The tile world needs {error.name}.", "Install it: pip install 'rilaas[serve,evaluate]'."
+        ) from None
+    from rilaas.client import RobotClient
+
+    suite = read_suite(suite_name)
+    progress = SuiteProgress(suite, output)
+    with RobotClient(fleet.address, fleet.name, "", fleet.key_path, fleet.ca_path) as robot:
+        report = run_suite(
+            robot, suite, latency=Latency.measured(), on_episode=progress.episode, on_frame=progress.frame
+        )
+    return replace(report, kind="demo")
+
+
+def _wait(fleet: Fleet, output: Output) -> None:
+    output.talk("")
+    output.talk("from rilaas.client import RobotClient")
+    output.talk(f'rc = RobotClient("{fleet.address}", "{fleet.name}", "", "{fleet.key_path}", "{fleet.ca_path}")')
+    output.talk("")
+    output.talk("Ctrl-C ends it.")
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        output.talk("ending ...")
+
+
+def _show(report: Report, html: Path, output: Output) -> None:
+    write_text(html, report.to_html())
+    output.report(report)
+    output.talk(f"report: {html}")
+    output.finish(report, "rilaas evaluate models/lane-following --suite lane-following")
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
