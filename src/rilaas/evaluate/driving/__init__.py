@@ -4,7 +4,7 @@ Takes a policy (``image`` to ``wheels``) and a scenario or a suite; gives episod
 May import infer, report, store, observe and core.
 """
 
-from rilaas.evaluate.driving.drawing import Way, draw_map
+from rilaas.evaluate.driving.drawing import Panel, Way, draw_map, draw_maps
 from rilaas.evaluate.driving.judge import Progress, run_suite
 from rilaas.evaluate.driving.lane import Lane, LanePose
 from rilaas.evaluate.driving.lane_graph import (
@@ -35,6 +35,7 @@ __all__ = [
     "LaneTrack",
     "Latency",
     "MetricDefinition",
+    "Panel",
     "Progress",
     "Scenario",
     "ScoredEpisode",
@@ -48,6 +49,7 @@ __all__ = [
     "build_report",
     "centre_line",
     "draw_map",
+    "draw_maps",
     "draw_start",
     "lane_graph",
     "lane_pose",

@@ -23,11 +23,14 @@ from rilaas.evaluate.driving.tile_map import Tile, TileMap
 
 TILE_PX = 72.0
 MARGIN_TILES = 0.35
+TITLE_PX = 36.0
+GAP_PX = 18.0
 MIN_STEP_TILES = 0.02  # points of a way that are nearer to each other are left out
 
 _GROUND = {"grass": "#6d9a5b", "floor": "#c9bfae", "asphalt": "#5b6068", "empty": "#2f3237"}
 _ROAD, _WHITE, _YELLOW, _STOP = "#4a4e55", "#eceeee", "#f0c43c", "#b0685f"
 _WAY, _FAILED = "#6fd0ff", "#ff3b3b"
+_WORDS = "#768390"  # legible on white and on black
 _EDGE = LANE_OUTER + 0.5 * WHITE_WIDTH  # from the middle of the road to the middle of the white line [tile]
 
 
@@ -46,6 +49,29 @@ class Way:
     label: str = ""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """One map of a picture.
+
+    Attributes:
+        tile_map: The map.
+        ways: What to draw over it; failures come on top.
+        title: Words below it, or ''.
+    """
+
+    tile_map: TileMap
+    ways: Sequence[Way] = ()
+    title: str = ""
+
+    @property
+    def size_px(self) -> tuple[float, float]:
+        """Width and height with the margin around the map and the title below it."""
+        width, height = (
+            (tiles + 2 * MARGIN_TILES) * TILE_PX for tiles in (self.tile_map.width, self.tile_map.height)
+        )
+        return width, height + (TITLE_PX if self.title else 0.0)
+
+
 def draw_map(tile_map: TileMap, ways: Sequence[Way] = ()) -> bytes:
     """Draw a map and the ways on it.
 
@@ -54,28 +80,54 @@ def draw_map(tile_map: TileMap, ways: Sequence[Way] = ()) -> bytes:
 
     Args:
         tile_map: The map.
-        ways: What to draw over it; failures on top.
+        ways: What to draw over it; failures come on top.
 
     Returns:
         An SVG file, its lines sharp at every size.
     """
-    width = (tile_map.width + 2 * MARGIN_TILES) * TILE_PX
-    height = (tile_map.height + 2 * MARGIN_TILES) * TILE_PX
-    words = escape(f"Map {tile_map.name} from above, {tile_map.width} by {tile_map.height} tiles, {len(ways)} ways")
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(height)}" width="{_n(width)}" '
-        f'height="{_n(height)}" role="img" aria-label="{words}">',
-        f'<rect width="{_n(width)}" height="{_n(height)}" rx="8" fill="{_GROUND["grass"]}"/>',
-        # From here on in tiles, x right and y up.
-        f'<g fill="none" transform="translate({_n(MARGIN_TILES * TILE_PX)} {_n(height - MARGIN_TILES * TILE_PX)}) '
-        f'scale({_n(TILE_PX)} {_n(-TILE_PX)})">',
-    ]
+    return draw_maps([Panel(tile_map, ways)])
+
+
+def draw_maps(panels: Sequence[Panel], columns: int = 2) -> bytes:
+    """Draw several maps to one scale, in rows; see ``draw_map``."""
+    rows = [panels[k : k + columns] for k in range(0, len(panels), columns)]
+    width = max(sum(panel.size_px[0] + GAP_PX for panel in row) - GAP_PX for row in rows)
+    parts, top = [], 0.0
+    for row in rows:
+        left = 0.0
+        for panel in row:
+            parts += [f'<g transform="translate({_n(left)} {_n(top)})">', *_panel(panel), "</g>"]
+            left += panel.size_px[0] + GAP_PX
+        top += max(panel.size_px[1] for panel in row) + GAP_PX
+    words = escape("; ".join(f"{panel.tile_map.name} with {len(panel.ways)} ways" for panel in panels))
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(top - GAP_PX)}" width="{_n(width)}" '
+        f'height="{_n(top - GAP_PX)}" role="img" aria-label="Maps from above: {words}">'
+    )
+    return "\n".join([head, *parts, "</svg>", ""]).encode()
+
+
+def _panel(panel: Panel) -> Iterator[str]:
+    width, height = panel.size_px
+    if panel.title:
+        height -= TITLE_PX
+        yield (
+            f'<text x="{_n(0.5 * width)}" y="{_n(height + 0.7 * TITLE_PX)}" text-anchor="middle" fill="{_WORDS}" '
+            f'font-family="system-ui,sans-serif" font-size="{_n(0.55 * TITLE_PX)}">{escape(panel.title)}</text>'
+        )
+    yield f'<rect width="{_n(width)}" height="{_n(height)}" rx="10" fill="{_GROUND["grass"]}"/>'
+    # From here on in tiles, x right and y up.
+    margin = MARGIN_TILES * TILE_PX
+    yield (
+        f'<g fill="none" transform="translate({_n(margin)} {_n(height - margin)}) '
+        f'scale({_n(TILE_PX)} {_n(-TILE_PX)})">'
+    )
     for layer in (_ground, _paint):
-        for i, j, tile in tile_map.cells():
-            parts += layer(i, j, tile)
-    for way in sorted(ways, key=lambda way: way.failed):
-        parts += _way(tile_map, way)
-    return "\n".join([*parts, "</g>", "</svg>", ""]).encode()
+        for i, j, tile in panel.tile_map.cells():
+            yield from layer(i, j, tile)
+    for way in sorted(panel.ways, key=lambda way: way.failed):
+        yield from _way(panel.tile_map, way)
+    yield "</g>"
 
 
 def _ground(i: int, j: int, tile: Tile) -> Iterator[str]:

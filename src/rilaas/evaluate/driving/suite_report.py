@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from rilaas.evaluate.driving.drawing import Way, draw_map
+from rilaas.evaluate.driving.drawing import Panel, Way, draw_maps
 from rilaas.evaluate.driving.latency import Latency
 from rilaas.evaluate.driving.rollout import EpisodeResult
 from rilaas.evaluate.driving.score import METRICS
@@ -178,9 +178,9 @@ def _summary(
     completed = sum(not episode.failed for episode in episodes)
     sentences = [f"{completed} of {len(episodes)} episodes completed"]
     if "driven_lane_m" in metrics:
-        sentences[0] += f"; {metric_text(metrics['driven_lane_m'])} along the lane"
+        sentences.append(f"Along the lane: {metric_text(metrics['driven_lane_m'])}")
     if "lane_time_share" in metrics:
-        sentences[0] += f", in lane {metric_text(metrics['lane_time_share'])} of the time"
+        sentences.append(f"Time in lane: {metric_text(metrics['lane_time_share'])}")
     if len(episodes) < len(suite.scenarios):
         sentences.append(f"Ended early: {len(suite.scenarios) - len(episodes)} episodes were not run")
     if unscored := sum(not episode.result.is_scored for episode in episodes):
@@ -242,8 +242,8 @@ def _figures(
     by_map: Mapping[str, Sequence[ScoredEpisode]],
     reference_m: Mapping[tuple[str, int], float] | None,
 ) -> Iterator[Figure]:
-    for name, part in by_map.items():
-        yield _map_figure(name, part)
+    if by_map:
+        yield _map_figure(by_map)
     if strip := _strip(by_map):
         yield strip
     scored = [episode for episode in episodes if episode.result.is_scored]
@@ -254,16 +254,18 @@ def _figures(
         yield latency_chart(by_server)
 
 
-def _map_figure(name: str, episodes: Sequence[ScoredEpisode]) -> Figure:
-    tile_map = episodes[0].tile_map
-    ways = [
-        Way(e.result.poses, e.failed, f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}")
-        for e in episodes
-    ]
-    failed = sum(episode.failed for episode in episodes)
-    alt = f"The ways of {len(episodes)} episodes on the map {name}; {failed} failed."
-    caption = f"{alt} Failures and stretches out of lane are red. {tile_map.description}".strip()
-    return Figure(f"Ways on {name}", draw_map(tile_map, ways), "image/svg+xml", alt, caption)
+def _map_figure(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure:
+    panels = []
+    for name, part in by_map.items():
+        ways = [
+            Way(e.result.poses, e.failed, f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}")
+            for e in part
+        ]
+        failed = sum(episode.failed for episode in part)
+        panels.append(Panel(part[0].tile_map, ways, f"{name}: {len(part)} driven, {failed} failed"))
+    alt = f"Maps from above with the ways that were driven. {'; '.join(panel.title for panel in panels)}."
+    caption = "Each episode's way from its dot on; red are failures and stretches out of lane."
+    return Figure("Ways driven", draw_maps(panels), "image/svg+xml", alt, caption)
 
 
 def _strip(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure | None:
