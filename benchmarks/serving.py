@@ -71,7 +71,7 @@ def write_mlserver(folder):
 
 def start_servers(folder, peers):
     """Start every server; returns the processes by name."""
-    rilaas = [sys.executable, "-m", "rilaas"]
+    rilaas = [sys.executable, "-m", "rilaas.cli"]
     commands = {
         "bare": [sys.executable, HERE / "peers" / "bare.py", WEIGHTS, PORTS["bare"]],
         "serve": [*rilaas, "serve", folder / "pilot", "--listen", f"127.0.0.1:{PORTS['serve']}", "--insecure"],

@@ -114,7 +114,7 @@ class Fleet:
     def _launch(self, name: str, arguments: list[str]) -> None:
         with (self.folder / f"{name}.log").open("w") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "rilaas", *arguments, "--ready", "-"],
+                [sys.executable, "-m", "rilaas.cli", *arguments, "--ready", "-"],
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,

@@ -17,7 +17,6 @@ import click
 from rilaas import __version__
 from rilaas.cli.verb import Verbs
 
-VERDICT_FAILED = 20
 INTERRUPTED = 130
 _USAGE = 2
 _BROKEN_PIPE = 141

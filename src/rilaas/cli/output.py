@@ -16,6 +16,7 @@ from rilaas.core import InvalidInput
 from rilaas.report import Report, colour_wanted
 
 STDOUT = "-"
+VERDICT_FAILED = 20  # exit code: it ran, and the verdict is "failed"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 

@@ -14,6 +14,7 @@ from rilaas.cli.config import Settings
 from rilaas.cli.shelf import Shelf
 from rilaas.client import RobotClient
 from rilaas.core import InvalidInput, ModelRef, NotFound, Policy
+from rilaas.infer import LoadedModel, load
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -48,21 +49,22 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
         InvalidInput: The text is neither.
         RilaasError: It cannot be loaded or reached.
     """
-    from rilaas.infer import load
-
     asked_for = settings.sources.get("target") == "flag"
-    if Path(text).exists() and not asked_for:
-        model = load(text, threads=settings.threads)
-    elif settings.target:
+    if settings.target and (asked_for or not Path(text).exists()):
         ref = _reference(text)
         with RobotClient(
             settings.target, ref.model, ref.revision, settings.key, settings.ca_path, deadline_s=settings.deadline
         ) as client:
             yield Opened(client, str(ref), settings.target)
         return
-    else:
-        model = load(Shelf(settings.home).folder(_reference(text)), threads=settings.threads)
+    model = load_local(text, settings)
     yield Opened(model, f"{model.folder.manifest.name} ({model.folder.version})", "this process")
+
+
+def load_local(text: str, settings: Settings) -> LoadedModel:
+    """Load a model folder, or a version of the local store, into this process."""
+    source = text if Path(text).exists() else Shelf(settings.home).folder(_reference(text))
+    return load(source, threads=settings.threads)
 
 
 def _reference(text: str) -> ModelRef:

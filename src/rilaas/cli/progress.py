@@ -37,12 +37,12 @@ class SuiteProgress:
             return
         self._next = now + EVERY_S
         scenario = self._suite.scenarios[self._number]
-        done_s = self._past_s + world.time_s
+        done_s = self._past_s + world.t_s
         rate = done_s / max(1e-6, now - self._start)
         left_s = (self._total_s - done_s) / max(1e-6, rate)
         self._output.progress(
             f"episode {self._number + 1} of {len(self._suite.scenarios)}: {scenario.map}, seed {scenario.seed}, "
-            f"{world.time_s:4.1f} of {scenario.duration_s:g} s, {rate:.1f} times real time, {left_s:.0f} s left"
+            f"{world.t_s:4.1f} of {scenario.duration_s:g} s, {rate:.1f} times real time, {left_s:.0f} s left"
         )
 
     def episode(self, progress: Progress) -> None:
@@ -52,7 +52,6 @@ class SuiteProgress:
         self._past_s += result.scenario.duration_s
         self._output.progress_done()
         words = f"drove {scores['driven_lane_m']:.1f} m along the lane" if scores else result.reason
+        where = f"{result.scenario.map:<15} seed {result.seed:<5}"
         status = result.status.replace("_", " ")
-        self._output.talk(
-            f"  {progress.done}/{progress.total}  {result.scenario.map:<16} seed {result.seed:<6} {status:<10} {words}"
-        )
+        self._output.talk(f"  {progress.done}/{progress.total}  {where} {status:<10} {words}")

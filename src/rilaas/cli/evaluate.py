@@ -1,0 +1,138 @@
+"""``rilaas evaluate``: judge a policy in closed loop."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rilaas.cli.config import Settings, read_settings
+from rilaas.cli.output import VERDICT_FAILED, Output, output_options, write_text
+from rilaas.cli.policy import load_local, open_policy, policy_options
+from rilaas.cli.progress import SuiteProgress
+from rilaas.core import InvalidInput, MissingDependency, Policy
+from rilaas.report import Report
+
+if TYPE_CHECKING:
+    from rilaas.evaluate.driving import Suite
+
+EXAMPLE = """
+\b
+Examples:
+  rilaas evaluate models/lane-following --suite lane-following
+  rilaas evaluate lane-following:2 --suite my-suite.toml --latency fixed:0.08 --report report.html
+  rilaas evaluate lane-following --suite quick-look --target 127.0.0.1 --key robot --ca tls/ca.pem
+\b
+Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached.
+"""
+
+
+@click.command("evaluate", epilog=EXAMPLE)
+@click.argument("policy")
+@click.option("--suite", "suite_name", default="lane-following", show_default=True, metavar="NAME|FILE.toml")
+@click.option(
+    "--episodes", type=click.IntRange(1), metavar="N", help="This many, over all worlds of the suite in turn."
+)
+@click.option(
+    "--latency",
+    default="measured",
+    show_default=True,
+    metavar="none|measured|fixed:SECONDS",
+    help="How long the world goes on while the policy thinks.",
+)
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, for a local policy."
+)
+@click.option("--report", "page", type=click.Path(path_type=Path), metavar="PATH", help="Write a page of HTML.")
+@policy_options
+@output_options
+@click.pass_context
+def command(
+    ctx: click.Context,
+    policy: str,
+    suite_name: str,
+    episodes: int | None,
+    latency: str,
+    workers: int,
+    page: Path | None,
+    output: Output,
+    **flags: object,
+) -> None:
+    """Let POLICY drive a suite of scenarios in the tile world, and judge it.
+
+    POLICY is a model folder, a version in the local store, or with --target a model of the fleet behind an
+    interceptor. Ctrl-C ends the run; what was driven until then is reported.
+    """
+    settings = read_settings(flags)
+    suite = _read_suite(suite_name)
+    if episodes is not None:
+        suite = with_episodes(suite, episodes)
+    report = _run(policy, suite, settings, latency, workers, output)
+    if page is not None:
+        write_text(page, report.to_html())
+        output.talk(f"wrote {page}")
+    output.report(report)
+    output.finish(report, "" if page else f"rilaas evaluate {policy} --suite {suite_name} --report report.html")
+    if report.verdict == "failed":
+        ctx.exit(VERDICT_FAILED)
+
+
+def with_episodes(suite: Suite, count: int) -> Suite:
+    """A suite cut or extended to a number of episodes: its worlds in turn, each with its own seeds and then with those
+    that follow the highest.
+
+    Args:
+        suite: What to cut.
+        count: Episodes, at least 1.
+    """
+    seeds: dict[object, list[int]] = defaultdict(list)
+    for scenario in suite.scenarios:
+        seeds[replace(scenario, seed=0)].append(scenario.seed)
+    worlds, scenarios = list(dict.fromkeys(replace(s, seed=0) for s in suite.scenarios)), []
+    for i in range(count):
+        world, turn = worlds[i % len(worlds)], i // len(worlds)
+        own = seeds[world]
+        scenarios.append(replace(world, seed=own[turn] if turn < len(own) else max(own) + 1 + turn - len(own)))
+    return replace(suite, scenarios=tuple(scenarios))
+
+
+def _read_suite(name: str) -> Suite:
+    try:
+        from rilaas.evaluate.driving import read_suite
+    except ModuleNotFoundError as error:
+        raise MissingDependency(
+            f"The tile world needs the package {error.name}.", "Install it: pip install 'rilaas[serve,evaluate]'."
+        ) from None
+    return read_suite(name)
+
+
+def _run(text: str, suite: Suite, settings: Settings, latency: str, workers: int, output: Output) -> Report:
+    from rilaas.evaluate.driving import Latency, run_suite
+
+    progress = SuiteProgress(suite, output)
+    with ExitStack() as stack:
+        made: Policy | Callable[[], Policy]
+        if workers == 1:
+            opened = stack.enter_context(open_policy(text, settings))
+            made, name, place = opened.policy, opened.name, opened.place
+        else:
+            if settings.target and not Path(text).exists():
+                raise InvalidInput("A remote policy is driven by one worker.", "Leave --workers away.")
+            made, name, place = partial(load_local, text, settings), text, f"{workers} processes"
+        output.talk(f"{name} in {place} drives {suite.name}: {len(suite.scenarios)} episodes, latency {latency}")
+        report = run_suite(
+            made,
+            suite,
+            latency=Latency.parse(latency),
+            deadline_s=settings.deadline,
+            on_episode=progress.episode,
+            on_frame=progress.frame if workers == 1 else None,
+            workers=workers,
+        )
+    return replace(report, summary=f"{name} in {place}: {report.summary}")
