@@ -55,6 +55,7 @@ Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold w
 @click.pass_context
 def command(
     ctx: click.Context,
+    /,
     policy: str,
     suite_name: str,
     episodes: int | None,
@@ -84,8 +85,9 @@ def command(
 
 
 def with_episodes(suite: Suite, count: int) -> Suite:
-    """A suite cut or extended to a number of episodes: its worlds in turn, each with its own seeds and then with those
-    that follow the highest.
+    """A suite cut or extended to a number of episodes.
+
+    Its worlds take turns, each with its own seeds and then with those that follow the highest.
 
     Args:
         suite: What to cut.
