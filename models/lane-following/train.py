@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws everything (default 1)")
     parser.add_argument("--threads", type=int, default=1, help="torch's threads (default 1)")
     parser.add_argument(
-        "--episodes", type=int, default=8, help="60 s episodes on each map in the evaluation (default 8)"
+        "--episodes", type=int, default=10, help="60 s episodes on each map in the evaluation (default 10)"
     )
     parser.add_argument("--evaluate-only", action="store_true", help="keep the weights, drive and fill in the card")
     arguments = parser.parse_args()

@@ -79,7 +79,7 @@ def varied_scenario(map_name: str, duration_s: float, rng: np.random.Generator) 
         duration_s=duration_s,
         appearance="varied",
         spawn=WIDE,
-        command_delay_s=float(rng.uniform(0.1, 0.25)),
+        command_delay_s=float(rng.uniform(0.1, 0.3)),
         wheel_gain_spread=0.04,
     )
 
