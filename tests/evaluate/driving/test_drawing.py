@@ -1,0 +1,113 @@
+import math
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from rilaas.core import InvalidInput
+from rilaas.evaluate.driving import (
+    Panel,
+    Way,
+    centre_line,
+    draw_map,
+    draw_maps,
+    lane_pose,
+    load_map,
+    map_names,
+    parse_map,
+)
+
+SVG = "{http://www.w3.org/2000/svg}"
+ROAD = parse_map("tiles:\n- [straight/E, straight/E, straight/E]", "road")
+RIGHT_M = 0.28 * 0.585
+BLUE, RED = "#6fd0ff", "#ff3b3b"
+
+
+def straight(start_m, end_m, y_m=RIGHT_M, count=50):
+    x = np.linspace(start_m, end_m, count)
+    return np.column_stack([x, np.full(count, y_m), np.zeros(count)])
+
+
+def strokes(svg, colour):
+    return [path for path in ElementTree.fromstring(svg).iter(f"{SVG}path") if path.get("stroke") == colour]
+
+
+@pytest.mark.parametrize("name", map_names())
+def test_every_map_is_drawn_as_a_picture_that_loads_nothing(name):
+    svg = draw_map(load_map(name))
+    root = ElementTree.fromstring(svg)
+    assert root.tag == f"{SVG}svg"
+    assert name in root.get("aria-label")
+    assert b"href" not in svg
+    assert b"script" not in svg
+
+
+def test_a_map_has_a_rectangle_for_each_tile_that_is_not_grass():
+    tile_map = parse_map("tiles:\n- [straight/E, floor, grass]\n- [4way, asphalt, empty]", "m")
+    assert len(list(ElementTree.fromstring(draw_map(tile_map)).iter(f"{SVG}rect"))) == 1 + 5
+
+
+def test_the_first_row_of_the_file_is_on_top():
+    svg = draw_map(parse_map("tiles:\n- [floor]\n- [grass]", "m"))
+    floor = list(ElementTree.fromstring(svg).iter(f"{SVG}rect"))[1]
+    assert float(floor.get("y")) == pytest.approx(1.0, abs=0.01)  # tiles count upwards inside the picture
+
+
+def test_a_way_in_the_lane_is_blue_all_along():
+    svg = draw_map(ROAD, [Way(straight(0.1, 1.5))])
+    assert len(strokes(svg, BLUE)) == 1
+    assert not strokes(svg, RED)
+
+
+def test_a_way_that_failed_is_red_and_ends_in_a_cross():
+    svg = draw_map(ROAD, [Way(straight(0.1, 1.5), failed=True)])
+    assert not strokes(svg, BLUE)
+    assert len(strokes(svg, RED)) == 2
+
+
+def test_a_stretch_out_of_lane_is_red_over_the_blue_way():
+    poses = straight(0.1, 1.5)
+    poses[20:30, 1] = 0.585 - RIGHT_M  # in the other lane, and back
+    svg = draw_map(ROAD, [Way(poses)])
+    assert len(strokes(svg, BLUE)) == 1
+    assert len(strokes(svg, RED)) == 1
+
+
+def test_failures_are_drawn_over_the_others():
+    svg = draw_map(ROAD, [Way(straight(0.1, 1.0), failed=True, label="bad"), Way(straight(0.1, 1.5), label="good")])
+    assert [title.text for title in ElementTree.fromstring(svg).iter(f"{SVG}title")] == ["good", "bad"]
+
+
+def test_a_long_way_is_drawn_with_few_points():
+    tile_map = load_map("oval")
+    line = centre_line(tile_map, lane_pose(tile_map, (0.7, RIGHT_M, 0.0)), 20.0, 0.001)
+    (path,) = strokes(draw_map(tile_map, [Way(line)]), BLUE)
+    assert len(path.get("d").split("L")) < 20.0 / 0.585 / 0.02 + 2
+
+
+def test_words_cannot_break_out_of_the_picture():
+    svg = draw_maps([Panel(ROAD, [Way(straight(0.1, 0.5), label="</title><script>")], title="<b>&")])
+    root = ElementTree.fromstring(svg)
+    assert not list(root.iter(f"{SVG}script"))
+    assert [text.text for text in root.iter(f"{SVG}text")] == ["<b>&"]
+
+
+def test_several_maps_stand_in_rows_to_one_scale():
+    root = ElementTree.fromstring(
+        draw_maps([Panel(load_map(name), title=name) for name in ("oval", "zigzag", "s_bends")])
+    )
+    places = [group.get("transform") for group in root if group.tag == f"{SVG}g"]
+    assert len(places) == 3
+    assert places[0] == "translate(0 0)"
+    assert places[1].endswith(" 0)")
+    assert places[2].startswith("translate(0 ")
+    assert (
+        len({g.get("transform").split("scale")[1] for g in root.iter(f"{SVG}g") if "scale" in g.get("transform", "")})
+        == 1
+    )
+
+
+def test_a_way_without_poses_draws_nothing_and_wrong_poses_are_refused():
+    assert draw_map(ROAD, [Way(np.zeros((0, 3)))]).count(b"circle") == 0
+    with pytest.raises(InvalidInput, match=r"poses\[0\] is"):
+        draw_map(ROAD, [Way(np.full((1, 3), math.nan))])

@@ -1,0 +1,181 @@
+import re
+
+import pytest
+
+from rilaas.core import InvalidInput, NotFound
+from rilaas.evaluate.driving import Spawn, Threshold, load_map, read_suite, suite_names
+
+SUITE = """\
+name = "mine"
+description = "Two maps."
+
+[world]
+duration_s = 20.0
+camera_noise = 2.0
+
+[spawn]
+lateral_tolerance_m = 0.01
+
+[[scenarios]]
+map = "oval"
+seeds = [1, 2]
+
+[[scenarios]]
+name = "long way"
+map = "zigzag"
+seeds = [3]
+duration_s = 40.0
+spawn = { heading_tolerance_rad = 0.1, kinds = ["straight", "curve_left"] }
+
+[[scenarios]]
+map = "oval"
+seeds = [4]
+start = [1.0, 0.2, 0.0]
+
+[[thresholds]]
+metric = "lane_time_share"
+at_least = 0.9
+
+[[thresholds]]
+metric = "out_of_lane_s"
+at_most = 2
+over = "each_map"
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+def test_our_suites_are_read_and_our_judging_one_has_a_held_out_map_and_a_minute_each():
+    assert {"lane-following", "quick-look"} <= set(suite_names())
+    suite = read_suite("lane-following")
+    assert len(suite.scenarios) >= 20
+    assert {scenario.duration_s for scenario in suite.scenarios} == {60.0}
+    assert any(scenario.map == "held_out_heart" for scenario in suite.scenarios)
+    assert len({(scenario.map, scenario.seed) for scenario in suite.scenarios}) == len(suite.scenarios)
+    assert Threshold("lane_time_share", 0.95, is_minimum=True, over="each_map") in suite.thresholds
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_seeds_of_our_suites_are_none_that_training_draws(name):
+    """Training draws below 2 ** 31; the demo's are its own business, for it passes no judgement."""
+    suite = read_suite(name)
+    assert not suite.thresholds or all(scenario.seed >= 2**31 for scenario in suite.scenarios)
+
+
+def test_a_suite_is_read_with_defaults_and_exceptions_from_them(tmp_path):
+    suite = read_suite(write(tmp_path, SUITE))
+    assert (suite.name, suite.description) == ("mine", "Two maps.")
+    assert [(s.name, s.map, s.seed, s.duration_s) for s in suite.scenarios] == [
+        ("oval", "oval", 1, 20.0),
+        ("oval", "oval", 2, 20.0),
+        ("long way", "zigzag", 3, 40.0),
+        ("oval", "oval", 4, 20.0),
+    ]
+    assert {s.camera_noise for s in suite.scenarios} == {2.0}
+    assert suite.scenarios[0].spawn == Spawn(0.01)
+    assert suite.scenarios[2].spawn == Spawn(0.01, 0.1, ("straight", "curve_left"))
+    assert suite.scenarios[3].start == (1.0, 0.2, 0.0)
+    assert suite.thresholds == (
+        Threshold("lane_time_share", 0.9, is_minimum=True),
+        Threshold("out_of_lane_s", 2.0, is_minimum=False, over="each_map"),
+    )
+
+
+def test_a_threshold_is_met_from_its_own_side():
+    assert Threshold("lane_time_share", 0.9, is_minimum=True).is_met(0.9)
+    assert not Threshold("lane_time_share", 0.9, is_minimum=True).is_met(0.89)
+    assert Threshold("out_of_lane_s", 2.0, is_minimum=False).is_met(2.0)
+    assert not Threshold("out_of_lane_s", 2.0, is_minimum=False).is_met(2.1)
+
+
+def test_the_digest_is_of_what_is_run_and_not_of_how_it_is_written(tmp_path):
+    digest = read_suite(write(tmp_path, SUITE)).digest
+    assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+    rewritten = "# A remark.\n" + SUITE.replace('"Two maps."', '"Two."').replace("20.0", "2e1")
+    assert read_suite(write(tmp_path, rewritten)).digest == digest
+    for changed in ("seeds = [1, 7]", "seeds = [2, 1]"):
+        assert read_suite(write(tmp_path, SUITE.replace("seeds = [1, 2]", changed))).digest != digest
+    assert read_suite(write(tmp_path, SUITE.replace("at_least = 0.9", "at_least = 0.8"))).digest != digest
+
+
+def test_a_map_may_lie_beside_the_suite_and_its_tiles_count_in_the_digest(tmp_path):
+    suite = '[[scenarios]]\nmap = "maps/loop.yaml"\nseeds = [1]'
+    (tmp_path / "maps").mkdir()
+    (tmp_path / "maps" / "loop.yaml").write_text("tiles: [[straight/E]]")
+    first = read_suite(write(tmp_path, suite))
+    assert first.scenarios[0].name == "loop"
+    assert load_map(first.scenarios[0].map).name == "loop"
+    digest = first.digest
+    (tmp_path / "maps" / "loop.yaml").write_text("tiles: [[straight/N]]")
+    assert read_suite(write(tmp_path, suite)).digest != digest
+
+
+def test_other_seeds_take_the_place_of_the_suites_own(tmp_path):
+    suite = read_suite(write(tmp_path, SUITE)).with_seeds([7, 8])
+    assert [(s.name, s.seed) for s in suite.scenarios] == [
+        ("oval", 7),
+        ("oval", 8),
+        ("long way", 7),
+        ("long way", 8),
+        ("oval", 7),
+        ("oval", 8),
+    ]
+
+
+SCENARIO = '[[scenarios]]\nmap = "oval"\nseeds = [1]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "has 0 episodes; a suite has 1 to 10000"),
+        ("names = 'x'\n" + SCENARIO, "there is no key 'names'. Did you mean 'name'?"),
+        ("name = 3\n" + SCENARIO, "name is 3, which has the wrong type"),
+        ("world = 3\n" + SCENARIO, "world is 3; it is a table: [world]"),
+        ("[world]\nduration = 3\n" + SCENARIO, "[world]: there is no key 'duration'. Did you mean 'duration_s'?"),
+        ("[spawn]\nkind = 3\n" + SCENARIO, "[spawn]: there is no key 'kind'. Did you mean 'kinds'?"),
+        ('[spawn]\nkinds = ["grass"]\n' + SCENARIO, "No robot starts on 'grass'"),
+        ("scenarios = 3", "it is a list of tables: [[scenarios]]"),
+        ("[[scenarios]]\nseeds = [1]", "[[scenarios]] 1: map is missing"),
+        ('[[scenarios]]\nmap = "ovall"\nseeds = [1]', "There is no map 'ovall'. Did you mean 'oval'?"),
+        ('[[scenarios]]\nmap = "x.yaml"\nseeds = [1]', "[[scenarios]] 1: There is no file"),
+        ('[[scenarios]]\nmap = "oval"', "seeds is missing"),
+        ('[[scenarios]]\nmap = "oval"\nseeds = []', "seeds is a list of whole numbers, got []"),
+        ('[[scenarios]]\nmap = "oval"\nseeds = [1.5]', "seeds is a list of whole numbers"),
+        ('[[scenarios]]\nmap = "oval"\nseeds = [-1]', "a seed is a whole number >= 0"),
+        (SCENARIO + "dt_s = 9.0", "[[scenarios]] 1: Scenario 'oval' has dt_s = 9.0"),
+        (SCENARIO + 'dt_s = "fast"', "[[scenarios]] 1: a value has the wrong type"),
+        (SCENARIO + "start = [1.0]", "it is (x [m], y [m], heading [rad])"),
+        (SCENARIO + '[[thresholds]]\nmetric = "speed"\nat_least = 1', "there is no metric 'speed'"),
+        (SCENARIO + '[[thresholds]]\nmetric = "survival_s"', "has no bound; it has at_least or at_most"),
+        (
+            SCENARIO + '[[thresholds]]\nmetric = "survival_s"\nat_least = 1\nat_most = 2',
+            "has at_least and at_most; it has at_least or at_most",
+        ),
+        (
+            SCENARIO + '[[thresholds]]\nmetric = "survival_s"\nat_least = 1\nover = "maps"',
+            "over = 'maps'. Available: all, each_map.",
+        ),
+        (
+            SCENARIO + '[[thresholds]]\nmetric = "survival_s"\nat_least = true',
+            "at_least is True, which has the wrong",
+        ),
+        ("name = [", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_suite_is_refused_with_its_place_and_what_would_be_valid(tmp_path, text, message):
+    with pytest.raises((InvalidInput, NotFound)) as error:
+        read_suite(write(tmp_path, text))
+    assert message in str(error.value)
+    assert "mine.toml" in str(error.value)
+
+
+def test_an_unknown_suite_is_answered_with_a_guess(tmp_path):
+    with pytest.raises(NotFound, match=r"There is no suite 'lane-folowing'. Did you mean 'lane-following'\?"):
+        read_suite("lane-folowing")
+    with pytest.raises(NotFound, match="There is no file"):
+        read_suite(tmp_path / "none.toml")
