@@ -44,6 +44,10 @@ class ReplicaClient:
             self._frames += self._reader.feed(data)
         return self._frames.pop(0)
 
+    def frames(self, count):
+        """The next answers, in order of their call numbers."""
+        return sorted((self.receive() for _ in range(count)), key=lambda frame: frame.call)
+
     def result(self):
         """The next answer as a response; its error is raised."""
         frame = self.receive()

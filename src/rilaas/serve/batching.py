@@ -20,12 +20,13 @@ from rilaas.core import DeadlineExceeded, ModelFailed, Prediction, SignatureMism
 from rilaas.serve.answer import Answerer, told
 from rilaas.serve.connection import Request
 from rilaas.store import Batching
-from rilaas.wire import FrameKind, InferRequest
+from rilaas.wire import InferRequest
 
 _log = logging.getLogger("rilaas.serve.replica")
 
 _SMOOTHING = 0.2  # weight of the newest duration in the estimate of how long a batch takes
-_MARGIN = 2.0  # estimates that are kept free before the earliest deadline
+_MARGIN = 2.0  # so many estimates, and the reserve, are kept free before the earliest deadline
+_RESERVE_S = 0.002  # for decoding, encoding and the way back
 
 Receive = Callable[[float], Sequence[Request]]
 
@@ -45,11 +46,12 @@ class Batcher:
     Args:
         answerer: Answers what is alone.
         batching: Size and wait.
+        predict_s: How long a prediction takes, roughly; corrected with every batch [s].
     """
 
-    def __init__(self, answerer: Answerer, batching: Batching) -> None:
+    def __init__(self, answerer: Answerer, batching: Batching, predict_s: float = 0.0) -> None:
         self._answerer, self._batching = answerer, batching
-        self._compute_s = 0.0  # smoothed duration of a prediction
+        self._predict_s = predict_s
 
     def gather(self, first: Sequence[Request], receive: Receive) -> list[Request]:
         """Wait for more requests.
@@ -62,7 +64,8 @@ class Batcher:
         until = time.monotonic() + self._batching.max_wait_s
         while len(requests) < self._batching.max_size:
             earliest = min((request.deadline for request in requests), default=math.inf)
-            left_s = min(until, earliest - _MARGIN * self._compute_s) - time.monotonic()
+            reserve_s = _MARGIN * self._predict_s + _RESERVE_S
+            left_s = min(until, earliest - reserve_s) - time.monotonic()
             requests += receive(max(0.0, left_s))
             if left_s <= 0.0:
                 break
@@ -73,9 +76,7 @@ class Batcher:
         start = time.monotonic()
         groups: dict[tuple[object, ...], list[_Row]] = {}
         for request in requests:
-            if request.kind is FrameKind.METADATA:
-                self._answerer.answer(request)
-            elif (row := self._read(request, start)) is not None:
+            if (row := self._read(request, start)) is not None:
                 groups.setdefault(_key(row.read.tensors), []).append(row)
         for rows in groups.values():
             for batch in self._cut(rows):
@@ -147,8 +148,7 @@ class Batcher:
         self._answerer.send(row.request, body)
 
     def _note(self, took_s: float) -> None:
-        weight = _SMOOTHING if self._compute_s else 1.0
-        self._compute_s += weight * (took_s - self._compute_s)
+        self._predict_s += _SMOOTHING * (took_s - self._predict_s)
 
 
 def _key(tensors: Tensors) -> tuple[object, ...]:

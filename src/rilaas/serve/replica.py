@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import gc
 import json
 import logging
@@ -32,7 +33,7 @@ from rilaas.observe import set_up_logs
 from rilaas.serve.answer import Answerer, told
 from rilaas.serve.batching import Batcher
 from rilaas.serve.connection import Connection, Gone, Request
-from rilaas.wire import encode_metadata
+from rilaas.wire import FrameKind, encode_metadata
 from rilaas.wire.frame import MAX_BODY_BYTES
 
 _log = logging.getLogger("rilaas.serve.replica")
@@ -49,13 +50,14 @@ class Replica:
         listener: A bound and listening unix socket.
         model: What answers.
         isolation: How this process is confined, in words.
+        predict_s: How long a prediction takes, roughly [s].
     """
 
-    def __init__(self, listener: socket.socket, model: LoadedModel, isolation: str) -> None:
+    def __init__(self, listener: socket.socket, model: LoadedModel, isolation: str, predict_s: float = 0.0) -> None:
         manifest = model.folder.manifest
         answerer = Answerer(model, model.folder.version, _metadata(model, isolation))
         self._answerer = answerer
-        self._batcher = Batcher(answerer, manifest.batching) if manifest.batching else None
+        self._batcher = Batcher(answerer, manifest.batching, predict_s) if manifest.batching else None
         self._max_body_bytes = min(MAX_BODY_BYTES, manifest.limits.memory_bytes // 4)
         self._listener = listener
         self._connections: dict[int, Connection] = {}
@@ -112,7 +114,7 @@ class Replica:
     def _receive(self, timeout_s: float | None) -> Sequence[Request]:
         """Wait until something comes, and read at most one frame of each connection."""
         requests = []
-        for number, _ in self._poll.poll(None if timeout_s is None else 1e3 * timeout_s):
+        for number in self._readable(timeout_s):
             connection = self._connections.get(number)
             if connection is not None:
                 try:
@@ -120,7 +122,11 @@ class Replica:
                 except Gone:
                     self._drop(number)
                     continue
-                if request is not None:
+                if request is None:
+                    continue
+                if request.kind is FrameKind.METADATA:
+                    self._answerer.answer(request)
+                else:
                     requests.append(request)
             elif number == self._wake.fileno():
                 with contextlib.suppress(BlockingIOError):
@@ -128,6 +134,14 @@ class Replica:
             else:
                 self._accept()
         return requests
+
+    def _readable(self, timeout_s: float | None) -> Sequence[int]:
+        """File descriptors on which something has come."""
+        if timeout_s:  # poll rounds up to whole milliseconds, which is long for a batch
+            sockets = [self._listener, self._wake, *(each.sock for each in self._connections.values())]
+            numbers = [sock.fileno() for sock in sockets]
+            return select.select([number for number in numbers if number >= 0], [], [], timeout_s)[0]
+        return [number for number, _ in self._poll.poll(timeout_s)]
 
     def _accept(self) -> None:
         try:
@@ -161,12 +175,18 @@ def _metadata(model: LoadedModel, isolation: str) -> bytes:
     return encode_metadata(manifest.name, [folder.version], manifest.signature, properties)
 
 
-def _load(folder: Path, threads: int) -> LoadedModel:
-    """Load and compute once, so that the first robot does not wait for caches and broken models are found now."""
+def _load(folder: Path, threads: int) -> tuple[LoadedModel, float]:
+    """Load and compute, so that the first robot does not wait for caches and broken models are found now.
+
+    Returns:
+        The model, and how long its second prediction took [s].
+    """
     model = load(folder, threads=threads)
-    model.predict(example_inputs(model.signature))
+    inputs = example_inputs(model.signature)
+    model.predict(inputs)
+    predict_s = model.predict(inputs).timing.total_s
     model.reset()
-    return model
+    return model, predict_s
 
 
 def _listen(arguments: argparse.Namespace) -> socket.socket:
@@ -194,10 +214,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     said = os.dup(1)
     os.dup2(2, 1)  # what the model prints is no protocol
     set_up_logs(as_json=False)
+    faulthandler.enable()  # a crash of the weights says where
     isolation = os.environ.get(ISOLATION, "none: started by hand")
     try:
-        model = _load(options.folder, options.threads)
-        replica = Replica(_listen(options), model, isolation)
+        model, predict_s = _load(options.folder, options.threads)
+        replica = Replica(_listen(options), model, isolation, predict_s)
     except (Exception, SystemExit) as error:
         return _failed(said, error)
     replica.stop_on_signals()
