@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -53,7 +54,13 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
     if settings.target and (asked_for or not Path(text).exists()):
         ref = _reference(text)
         with RobotClient(
-            settings.target, ref.model, ref.revision, settings.key, settings.ca_path, deadline_s=settings.deadline
+            settings.target,
+            ref.model,
+            ref.revision,
+            settings.key,
+            settings.ca_path,
+            passphrase=os.environ.get("RILAAS_PASSPHRASE"),
+            deadline_s=settings.deadline,
         ) as client:
             yield Opened(client, str(ref), settings.target)
         return
@@ -80,7 +87,9 @@ def policy_options(command: _F) -> _F:
     """Give a verb the flags that say where a policy runs; read them with ``read_settings``."""
     options = (
         click.option("--target", metavar="HOST[:PORT]", help="Ask the fleet behind this interceptor."),
-        click.option("--key", metavar="PATH", help="The robot's private SSH key, for --target."),
+        click.option(
+            "--key", metavar="PATH", help="The robot's private SSH key, for --target; RILAAS_PASSPHRASE opens it."
+        ),
         click.option("--ca", metavar="PATH", help="Certificate of the fleet's authority, for --target."),
         click.option("--deadline", "deadline_s", type=float, metavar="SECONDS", help="What comes later is useless."),
         click.option("--threads", type=int, metavar="N", help="Threads of a model in this process."),
