@@ -149,6 +149,8 @@ def test_the_nearest_lane_is_the_one_to_get_back_to():
 def test_far_from_any_road_there_is_no_nearest_lane():
     assert nearest_lane_pose(OVAL, (50.0, 50.0, 0.0)) is None
     assert lane_pose(OVAL, (50.0, 50.0, 0.0)) is None
+    assert lane_pose(OVAL, (-1.7e308, 1.7e308, 1.7e308)) is None
+    assert nearest_lane_pose(OVAL, (-1.7e308, 1.7e308, 1.7e308)) is None
 
 
 @given(st.integers(0, 2**32), st.floats(0.0, 0.5), st.floats(0.0, math.pi))

@@ -71,6 +71,10 @@ def test_objects_may_be_a_mapping_or_nothing():
     assert parse_map("tiles: [[grass]]\nobjects:\n", "m").ignored_objects == ()
 
 
+def test_a_description_that_is_no_text_is_left_out():
+    assert parse_map("tiles: [[grass]]\ndescription: [a, b]", "m").description == ""
+
+
 def test_plain_ground_may_have_an_orientation_and_crossings_none():
     tile_map = parse_map("tiles:\n- [asphalt/E, 4way, floor/N, 3way/S]", "m")
     assert [tile.kind for tile in tile_map.tiles[0]] == ["asphalt", "4way", "floor", "3way_left"]
@@ -100,6 +104,8 @@ def test_plain_ground_may_have_an_orientation_and_crossings_none():
         ("tiles: [[grass]]\nobjects:\n- {pos: [1, 2]}", "m.yaml:3: an object is a mapping with a 'kind'."),
         ("tiles:\n- [grass\n- [grass]", "m.yaml:3 is not valid YAML"),
         ("tiles: \x00", "m.yaml is not valid YAML"),
+        ("tiles: " + 10_000 * "[", "m.yaml is not a map: it is nested too deeply."),
+        ("tiles: &a [*a]", "m.yaml:1: a tile is one word"),
     ],
 )
 def test_a_wrong_map_is_refused_with_its_line_and_what_would_be_valid(text, message):

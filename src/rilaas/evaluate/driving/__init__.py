@@ -21,9 +21,10 @@ from rilaas.evaluate.driving.map_file import load_map, map_names, parse_map
 from rilaas.evaluate.driving.rollout import EpisodeResult, rollout
 from rilaas.evaluate.driving.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.score import METRICS, MetricDefinition, score_trajectory
+from rilaas.evaluate.driving.scored_episode import ScoredEpisode, round_trips, score_episode
 from rilaas.evaluate.driving.start import draw_start, start_pose
 from rilaas.evaluate.driving.suite import Suite, Threshold, read_suite, suite_names
-from rilaas.evaluate.driving.suite_report import ScoredEpisode, build_report
+from rilaas.evaluate.driving.suite_report import build_report
 from rilaas.evaluate.driving.tile_map import Tile, TileMap
 from rilaas.evaluate.driving.world import World
 
@@ -61,7 +62,9 @@ __all__ = [
     "parse_map",
     "read_suite",
     "rollout",
+    "round_trips",
     "run_suite",
+    "score_episode",
     "score_trajectory",
     "start_pose",
     "suite_names",

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 from rilaas.core import InvalidInput, Policy
 from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.map_file import load_map
 from rilaas.evaluate.driving.rollout import EpisodeResult, rollout
 from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.score import score_trajectory
+from rilaas.evaluate.driving.scored_episode import ScoredEpisode, score_episode
 from rilaas.evaluate.driving.suite import Suite
-from rilaas.evaluate.driving.suite_report import ScoredEpisode, build_report
+from rilaas.evaluate.driving.suite_report import build_report
 from rilaas.evaluate.driving.world import World
 from rilaas.report import Report
 
@@ -92,13 +91,6 @@ def run_suite(
         if not episodes:
             raise
     return build_report(suite, episodes, latency=latency, reference_m=reference_m, command=command)
-
-
-def score_episode(result: EpisodeResult) -> ScoredEpisode:
-    """An episode with its metrics; without any where it cannot be scored."""
-    tile_map = load_map(result.scenario.map)
-    scores = score_trajectory(tile_map, result.t_s, result.poses) if result.is_scored else {}
-    return ScoredEpisode(result, tile_map, scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from rilaas.evaluate.driving.tile_map import TileMap
 TURNS = ("straight", "right", "left")
 """Which way to go on at a crossing, the best one first, unless a caller says otherwise."""
 
+FAR_M = 1e9
+"""Farther from the origin there is no map."""
+
 _PLACES = 6  # Ends of lanes that agree to a micrometre are one place.
 
 
@@ -58,6 +61,8 @@ class LaneGraph:
         inside = self.poses(pose)
         if inside:
             return inside[0]
+        if abs(pose[0]) > FAR_M or abs(pose[1]) > FAR_M:
+            return None
         i, j = (math.floor(value / self.map.tile_size_m) for value in pose[:2])
         best: LanePose | None = None
         best_cost = math.inf
@@ -83,6 +88,8 @@ class LaneGraph:
 
     def _cells(self, x_m: float, y_m: float) -> list[tuple[int, int]]:
         # A border belongs to the tiles on both its sides.
+        if abs(x_m) > FAR_M or abs(y_m) > FAR_M:
+            return []
         columns, rows = (
             {math.floor((value + slack) / self.map.tile_size_m) for slack in (-BORDER_M, BORDER_M)}
             for value in (x_m, y_m)

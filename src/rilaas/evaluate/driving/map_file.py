@@ -100,6 +100,8 @@ class _MapReader:
     def read(self, text: str, name: str) -> TileMap:
         try:
             root = self._yaml.compose(text, Loader=self._yaml.SafeLoader)
+        except RecursionError:
+            raise InvalidInput(f"{self._source} is not a map: it is nested too deeply.") from None
         except self._yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             line = "" if mark is None else f":{mark.line + 1}"
@@ -116,7 +118,7 @@ class _MapReader:
             tile_size_m=self._tile_size(entries.get("tile_size")),
             tiles=tuple(reversed(rows)),
             ignored_objects=self._object_kinds(entries.get("objects")),
-            description=" ".join(entries["description"].value.split()) if "description" in entries else "",
+            description=self._words(entries.get("description")),
         )
 
     def _rows(self, node: yaml.Node) -> list[tuple[Tile, ...]]:
@@ -174,6 +176,9 @@ class _MapReader:
                 if key.value == "kind" and isinstance(value, self._yaml.ScalarNode):
                     return str(value.value)
         raise self._wrong(node, "an object is a mapping with a 'kind'")
+
+    def _words(self, node: yaml.Node | None) -> str:
+        return " ".join(node.value.split()) if isinstance(node, self._yaml.ScalarNode) else ""
 
     def _wrong(self, node: yaml.Node, what: str, *, end: str = ".") -> InvalidInput:
         return InvalidInput(f"{self._source}:{node.start_mark.line + 1}: {what}{end}")

@@ -19,6 +19,7 @@ Where the sources leave a choice or contradict themselves, these readings were t
 - Deviations are 0 out of lane, as in the anchor, so they are to be read together with ``out_of_lane_s``, which the
   anchor calls ``in-drivable-lane``. They are sums over time and grow with survival.
 - The anchor counts lateral deviation in tile seconds; here it is in metre seconds.
+- ``lane_time_share`` is a share of the time that the robot survived: a run that ends early is told by ``survival_s``.
 - Heading deviation is the absolute angle, as in the anchor, and not the squared one of the 2018 text.
 - Of a single sample the anchor says 0 for everything; here ``lane_time_share`` is then absent, for 0 / 0 is no share.
 - Of two samples the anchor drops the distance of the one step; here it counts.

@@ -6,55 +6,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from rilaas.evaluate.driving.drawing import Panel, Way, draw_maps
 from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.rollout import EpisodeResult
 from rilaas.evaluate.driving.score import METRICS
+from rilaas.evaluate.driving.scored_episode import ScoredEpisode, round_trips
 from rilaas.evaluate.driving.suite import Suite, Threshold
-from rilaas.evaluate.driving.tile_map import TileMap
-from rilaas.report import (
-    Cell,
-    Episode,
-    Figure,
-    Metric,
-    Report,
-    Table,
-    distance_chart,
-    latency_chart,
-    metric_text,
-    provenance,
-    summarize,
-)
-
-HERE = "this process"
-"""What a report calls the server that is none."""
+from rilaas.evaluate.driving.suite_figures import figures
+from rilaas.report import Cell, Metric, Report, Table, metric_text, provenance, summarize
 
 _HEADLINE = ("driven_lane_m", "lane_time_share", "survival_s", "lateral_deviation_m_s")
-_STRIP_GAP_PX = 3
-_STRIP_QUALITY = 88
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredEpisode:
-    """An episode and what the judge says of it.
-
-    Attributes:
-        result: What happened.
-        tile_map: Its map.
-        scores: Metrics by name; none where the episode says nothing about the driving.
-    """
-
-    result: EpisodeResult
-    tile_map: TileMap
-    scores: Mapping[str, float]
-
-    @property
-    def failed(self) -> bool:
-        """Whether it ended before its time."""
-        return self.result.status != "completed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +58,11 @@ def build_report(
         verdict=_verdict(suite, episodes, checks),
         summary=_summary(suite, episodes, metrics, checks),
         metrics=metrics,
-        episodes=tuple(_episode(episode) for episode in episodes),
+        episodes=tuple(episode.row for episode in episodes),
         tables=tuple(_tables(suite, episodes, by_map, checks, latency)),
-        figures=tuple(_figures(episodes, by_map, reference_m)),
+        figures=tuple(figures(episodes, by_map, reference_m)),
         provenance=provenance(sorted({episode.result.seed for episode in episodes}), command=command),
     )
-
-
-def _episode(episode: ScoredEpisode) -> Episode:
-    result = episode.result
-    return Episode(result.scenario.name, result.seed, result.status, dict(episode.scores), episode.failed)
 
 
 def _driving_metrics(episodes: Sequence[ScoredEpisode]) -> dict[str, Metric]:
@@ -126,18 +82,14 @@ def _reference_metric(
     shares = [
         episode.scores["driven_lane_m"] / reference
         for episode in episodes
-        if "driven_lane_m" in episode.scores and (reference := _reference(episode, reference_m)) > 0.0
+        if "driven_lane_m" in episode.scores and (reference := episode.reference(reference_m)) > 0.0
     ]
     return {"driven_share_of_reference": summarize(shares, "1", "higher")} if shares else {}
 
 
-def _reference(episode: ScoredEpisode, reference_m: Mapping[tuple[str, int], float] | None) -> float:
-    return (reference_m or {}).get((episode.result.scenario.name, episode.result.seed), np.nan)
-
-
 def _call_metrics(episodes: Sequence[ScoredEpisode], latency: Latency) -> dict[str, Metric]:
     """How long answers really took, by server, and how long the world went on meanwhile where it is not the same."""
-    by_server = _round_trips(episodes)
+    by_server = round_trips(episodes)
     if not by_server:
         return {}
     round_trip_s = np.concatenate([episode.result.round_trip_s for episode in episodes])
@@ -146,14 +98,6 @@ def _call_metrics(episodes: Sequence[ScoredEpisode], latency: Latency) -> dict[s
         latency_s = np.concatenate([episode.result.latency_s for episode in episodes])
         metrics["latency_s"] = summarize(latency_s, "s", "lower")
     return metrics
-
-
-def _round_trips(episodes: Sequence[ScoredEpisode]) -> dict[str, list[float]]:
-    by_server: dict[str, list[float]] = defaultdict(list)
-    for episode in episodes:
-        for server, spent_s in zip(episode.result.servers, episode.result.round_trip_s.tolist(), strict=True):
-            by_server[server or HERE].append(spent_s)
-    return dict(sorted(by_server.items()))
 
 
 def _checks(
@@ -235,58 +179,3 @@ def _latency_text(latency: Latency) -> str:
     if latency.mode == "drawn":
         return f"drawn from {len(latency.samples_s)} samples, median {np.median(latency.samples_s):.4g} s"
     return "none: the world waits" if latency.mode == "none" else "measured"
-
-
-def _figures(
-    episodes: Sequence[ScoredEpisode],
-    by_map: Mapping[str, Sequence[ScoredEpisode]],
-    reference_m: Mapping[tuple[str, int], float] | None,
-) -> Iterator[Figure]:
-    if by_map:
-        yield _map_figure(by_map)
-    if strip := _strip(by_map):
-        yield strip
-    scored = [episode for episode in episodes if episode.result.is_scored]
-    if scored:
-        reference = [_reference(episode, reference_m) for episode in scored] if reference_m else None
-        yield distance_chart([_episode(episode) for episode in scored], reference=reference)
-    if by_server := _round_trips(episodes):
-        yield latency_chart(by_server)
-
-
-def _map_figure(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure:
-    panels = []
-    for name, part in by_map.items():
-        ways = [
-            Way(e.result.poses, e.failed, f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}")
-            for e in part
-        ]
-        failed = sum(episode.failed for episode in part)
-        panels.append(Panel(part[0].tile_map, ways, f"{name}: {len(part)} driven, {failed} failed"))
-    alt = f"Maps from above with the ways that were driven. {'; '.join(panel.title for panel in panels)}."
-    caption = "Each episode's way from its dot on; red are failures and stretches out of lane."
-    return Figure("Ways driven", draw_maps(panels), "image/svg+xml", alt, caption)
-
-
-def _strip(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure | None:
-    """Camera frames in rows, one row for each map: of its worst episode."""
-    rows, told = [], []
-    for name, part in by_map.items():
-        worst = min(part, key=lambda e: (not e.failed, e.scores.get("driven_lane_m", 0.0)))
-        if worst.result.frames:
-            rows.append([frame for _, frame in worst.result.frames])
-            stamps = ", ".join(f"{t_s:.0f}" for t_s, _ in worst.result.frames)
-            told.append(f"{name}, seed {worst.result.seed}, at {stamps} s")
-    if not rows:
-        return None
-    height, width = rows[0][0].shape[:2]
-    columns = max(len(row) for row in rows)
-    gap = _STRIP_GAP_PX
-    sheet = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
-    for j, row in enumerate(rows):
-        for i, frame in enumerate(row):
-            y, x = j * (height + gap), i * (width + gap)
-            sheet[y : y + height, x : x + width] = frame
-    data = cv2.imencode(".jpg", sheet[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _STRIP_QUALITY])[1].tobytes()
-    alt = f"{sum(map(len, rows))} camera frames."
-    return Figure("What the robot saw", data, "image/jpeg", alt, f"Worst episode on each map: {'; '.join(told)}.")
