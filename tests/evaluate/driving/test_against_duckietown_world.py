@@ -3,10 +3,12 @@
 import logging
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rilaas.core import InvalidInput
 from rilaas.evaluate.driving import (
     lane_poses,
     load_map,
@@ -37,12 +39,13 @@ def duckietown():
         from duckietown_world.seqs import SampledSequence
         from duckietown_world.world_duckietown.map_loading import construct_map
         from duckietown_world.world_duckietown.tile import get_lane_poses
-    assert duckietown_world
 
     class Judge:
         @staticmethod
         def load(rows, size_m):
             return construct_map({"tile_size": size_m, "tiles": rows})
+
+        maps = Path(duckietown_world.__file__).parent / "data" / "gd1" / "maps"
 
         @staticmethod
         def totals(world, t_s, poses):
@@ -193,3 +196,22 @@ def test_figures_of_the_lane_facts_hold():
     assert ours["lateral_deviation_m_s"] == pytest.approx(0.3 * SIZE_M, abs=1e-9)
     assert ours["out_of_lane_s"] == 0.0
     assert ours["lane_time_share"] == 1.0
+
+
+def test_their_own_maps_are_read_and_totals_agree_on_them(duckietown):
+    for name, seed in (("ETHZ_loop", 6), ("udem1", 7), ("regress_4way_drivable", 8)):
+        tile_map = load_map(duckietown.maps / f"{name}.yaml")
+        path = str(duckietown.maps / f"{name}.yaml")
+        rng = np.random.default_rng(seed)
+        assert_agree(duckietown, tile_map, *unicycle(start_pose(tile_map, Scenario("s", path, seed)), rng))
+
+
+def test_every_map_of_theirs_but_the_calibration_pattern_is_read(duckietown):
+    paths = sorted(duckietown.maps.glob("*.yaml"))
+    assert len(paths) > 40
+    for path in paths:
+        if "calibration_map_ext" in path.stem:
+            with pytest.raises(InvalidInput, match="there is no tile kind 'calibration_tile'"):
+                load_map(path)
+        else:
+            assert load_map(path).name == path.stem

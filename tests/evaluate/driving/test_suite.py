@@ -3,7 +3,17 @@ import re
 import pytest
 
 from rilaas.core import InvalidInput, NotFound
-from rilaas.evaluate.driving import Spawn, Threshold, load_map, read_suite, suite_names
+from rilaas.evaluate.driving import (
+    Spawn,
+    Threshold,
+    World,
+    load_map,
+    read_suite,
+    rollout,
+    score_episode,
+    suite_names,
+)
+from rilaas.learn.expert import ExpertPolicy
 
 SUITE = """\
 name = "mine"
@@ -179,3 +189,15 @@ def test_an_unknown_suite_is_answered_with_a_guess(tmp_path):
         read_suite("lane-folowing")
     with pytest.raises(NotFound, match="There is no file"):
         read_suite(tmp_path / "none.toml")
+
+
+def test_the_distance_that_our_judging_suite_asks_for_is_four_fifths_of_the_experts():
+    suite = read_suite("lane-following")
+    driven_m = []
+    for name in ("oval", "s_bends", "zigzag", "held_out_heart"):
+        world = World(next(scenario for scenario in suite.scenarios if scenario.map == name))
+        driven_m.append(
+            score_episode(rollout(ExpertPolicy(world), world.scenario, world=world)).scores["driven_lane_m"]
+        )
+    asked_m = next(threshold.value for threshold in suite.thresholds if threshold.metric == "driven_lane_m")
+    assert asked_m / (sum(driven_m) / len(driven_m)) == pytest.approx(0.8, abs=0.03)
