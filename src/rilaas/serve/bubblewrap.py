@@ -34,6 +34,7 @@ _ALWAYS = (
     *("--size", str(_SCRATCH_BYTES), "--tmpfs", "/dev/shm"),
     *("--size", str(_SCRATCH_BYTES), "--tmpfs", "/tmp"),
 )
+_SEALED = ("--remount-ro", "/dev", "--remount-ro", "/")
 _IF_KNOWN = ("--disable-userns",)  # bubblewrap 0.8 and newer: no further user namespaces inside
 
 
@@ -47,7 +48,7 @@ def sandbox(inside: Iterable[Path], environment: dict[str, str]) -> list[str]:
     words = [_program(), *_flags(), *_system()]
     for folder in inside:
         words += ["--ro-bind", str(folder), str(folder)]
-    words += ["--remount-ro", "/", "--chdir", "/"]
+    words += [*_SEALED, "--chdir", "/"]
     for key, value in environment.items():
         words += ["--setenv", key, value]
     return words
@@ -86,7 +87,7 @@ def _program() -> str:
 def _flags() -> tuple[str, ...]:
     """The flags that work here, tried out; empty where none do."""
     for flags in ((*_ALWAYS, *_IF_KNOWN), _ALWAYS):
-        if _works([_program(), *flags, *_system(), "--remount-ro", "/", "/bin/sh", "-c", ":"]):
+        if _works([_program(), *flags, *_system(), *_SEALED, "/bin/sh", "-c", ":"]):
             return flags
     return ()
 

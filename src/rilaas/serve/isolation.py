@@ -11,7 +11,9 @@ kind                  what a model's code cannot do            what it needs
 ====================  =======================================  ==============================================
 
 In both: a memory limit, processors of its own, a cleared environment, no new privileges, and death with its parent.
-``auto`` takes the first that works. The replica's socket is made here and handed over, so that the replica needs no
+Neither limits how many processes a model's code starts; its processors are all that those can take from others.
+
+``auto`` takes the first kind that works. The replica's socket is made here and handed over, so that the replica needs no
 folder that it can write to.
 """
 
