@@ -14,6 +14,7 @@ from rilaas.core.toml import read_toml
 
 FILE = "rilaas.toml"
 DEFAULT = "default"
+_PATHS = ("home", "key", "ca")
 
 
 MEANINGS: Mapping[str, str] = {
@@ -103,12 +104,12 @@ def _read_file(explicit: str | None, folder: Path) -> tuple[Mapping[str, Any], s
         if key not in MEANINGS:
             raise InvalidInput(f"{path}: there is no setting {key!r}.", did_you_mean(key, MEANINGS))
     # Paths in a file are meant from where the file lies.
-    base = path.parent
-    return {k: str(base / Path(v).expanduser()) if _is_path(k, v) else v for k, v in table.items()}, str(path.name)
+    based = {k: v if v.startswith("~") else str(path.parent / v) for k, v in table.items() if _is_path(k, v)}
+    return {**table, **based}, path.name
 
 
 def _is_path(key: str, value: object) -> bool:
-    return key in ("home", "key", "ca") and isinstance(value, str)
+    return key in _PATHS and isinstance(value, str)
 
 
 def _converted(key: str, given: Any, source: str) -> Any:
@@ -116,13 +117,13 @@ def _converted(key: str, given: Any, source: str) -> Any:
         "threads": (int, "a whole number from 1"),
         "deadline_s": (float, "a number of seconds, 0 for none"),
     }
-    kind, what = kinds.get(key, (str, "text"))
+    kind, what = kinds.get(key, (Path, "a path") if key in _PATHS else (str, "text"))
     try:
-        if isinstance(given, bool) or (kind is str and not isinstance(given, str | Path)):
+        if isinstance(given, bool) or (kind in (str, Path) and not isinstance(given, str | Path)):
             raise ValueError
-        value = kind(given)
+        value: Any = Path(given).expanduser() if kind is Path else kind(given)
         if (key == "threads" and value < 1) or (key == "deadline_s" and not 0 <= value < math.inf):
             raise ValueError
-    except (ValueError, TypeError):
-        raise InvalidInput(f"{key} from {source} is {given!r}; it is {what}.") from None
-    return Path(value).expanduser() if key in ("home", "key", "ca") else value
+    except (ValueError, TypeError, RuntimeError):  # RuntimeError: ~somebody without a home
+        raise InvalidInput(f"{key} from {source} is {str(given)!r}; it is {what}.") from None
+    return value

@@ -14,7 +14,7 @@ import click
 
 from rilaas.cli.config import Settings, read_settings
 from rilaas.cli.output import VERDICT_FAILED, Output, output_options, write_text
-from rilaas.cli.policy import load_local, open_policy, policy_options
+from rilaas.cli.policy import is_remote, load_local, open_policy, policy_options
 from rilaas.cli.progress import SuiteProgress
 from rilaas.core import InvalidInput, MissingDependency, Policy
 from rilaas.report import Report
@@ -124,7 +124,7 @@ def _run(text: str, suite: Suite, settings: Settings, latency: str, workers: int
             opened = stack.enter_context(open_policy(text, settings))
             made, name, place = opened.policy, opened.name, opened.place
         else:
-            if settings.target and not Path(text).exists():
+            if is_remote(text, settings):
                 raise InvalidInput("A remote policy is driven by one worker.", "Leave --workers away.")
             made, name, place = partial(load_local, text, settings), text, f"{workers} processes"
         output.talk(f"{name} in {place} drives {suite.name}: {len(suite.scenarios)} episodes, latency {latency}")

@@ -50,8 +50,7 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
         InvalidInput: The text is neither.
         RilaasError: It cannot be loaded or reached.
     """
-    asked_for = settings.sources.get("target") == "flag"
-    if settings.target and (asked_for or not Path(text).exists()):
+    if is_remote(text, settings):
         ref = _reference(text)
         with RobotClient(
             settings.target,
@@ -74,11 +73,21 @@ def load_local(text: str, settings: Settings) -> LoadedModel:
     return load(source, threads=settings.threads)
 
 
+def is_remote(text: str, settings: Settings) -> bool:
+    """Whether a policy is asked for at an interceptor."""
+    return bool(settings.target) and (settings.sources.get("target") == "flag" or not Path(text).exists())
+
+
 def _reference(text: str) -> ModelRef:
     try:
         return ModelRef.parse(text)
     except InvalidInput:
-        if "/" in text or text.startswith("."):
+        if Path(text).exists():
+            raise InvalidInput(
+                f"{text} is a folder here; --target wants the name under which the fleet serves a model.",
+                f"Write for example {Path(text).name}, or leave --target away.",
+            ) from None
+        if "/" in text:
             raise NotFound(f"There is no folder {text}.", "Give a model folder's path or a reference.") from None
         raise
 

@@ -66,9 +66,10 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
     """
     hint = 'Make one with numpy.savez("input.npz", NAME=array).'
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                raise InvalidInput(f"{path} is a single array without a name.", hint)
+        arrays = np.load(path, allow_pickle=False)
+        if isinstance(arrays, np.ndarray):
+            raise InvalidInput(f"{path} is a single array without a name.", hint)
+        with arrays:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.", hint) from None

@@ -1,0 +1,74 @@
+"""Judging a policy from the command line."""
+
+import json
+
+import pytest
+
+from rilaas.cli.evaluate import with_episodes
+from rilaas.evaluate.driving import read_suite
+
+
+def test_a_suite_is_driven_told_and_passed(call, model, suite, tmp_path):
+    done = call("evaluate", model, "--suite", suite, "--report", tmp_path / "r.html", "--json", tmp_path / "r.json")
+    assert done.code == 0
+    assert done.out.startswith("evaluation: passed")
+    assert "2/2" in done.err
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["verdict"] == "passed"
+    assert [episode["seed"] for episode in report["episodes"]] == [1, 2]
+    assert report["provenance"]["command"]
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_threshold_that_is_not_reached_has_its_own_exit_code(call, model, suite):
+    suite.write_text(suite.read_text().replace("at_least = 0.5", "at_least = 5.0"))
+    done = call("evaluate", model, "--suite", suite, "-q")
+    assert done.code == 20
+    assert done.out.startswith("evaluation: failed")
+    assert done.err == ""
+
+
+def test_several_workers_drive_the_same(call, model, suite):
+    common = ("evaluate", model, "--suite", suite, "--latency", "none", "--json", "-")
+    one, two = json.loads(call(*common).out), json.loads(call(*common, "--workers", 2).out)
+    assert one["episodes"] == two["episodes"]
+
+
+def test_n_episodes_take_the_worlds_in_turn_and_then_further_seeds():
+    suite = read_suite("lane-following")
+    few = with_episodes(suite, 3)
+    assert len({scenario.map for scenario in few.scenarios}) == 3
+    every = with_episodes(suite, len(suite.scenarios) * 3)
+    assert len({(scenario.map, scenario.seed) for scenario in every.scenarios}) == len(suite.scenarios) * 3
+    assert set(with_episodes(suite, len(suite.scenarios) * 3).scenarios) > set(suite.scenarios)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        (["--suite", "lane-folowing"], 3, ["Did you mean 'lane-following'?"]),
+        (["--suite", "gone.toml"], 3, ["gone.toml"]),
+        (["--latency", "fxed:0.1"], 2, ["not a latency"]),
+        (["--latency", "fixed:soon"], 2, ["fixed:0.08"]),
+        (["--latency", "fixed:-1"], 2, ["latency"]),
+        (["--target", "127.0.0.1:1"], 2, ["straight"]),
+        (["--workers", "2", "--target", "127.0.0.1:1"], 2, ["worker"]),
+        (["--threads", "0"], 2, ["threads from flag"]),
+        (["--deadline", "-1"], 2, ["deadline_s from flag"]),
+    ],
+)
+def test_wrong_flags_are_answered_with_what_is_valid(call, model, suite, change, code, words):
+    base = [] if "--suite" in change else ["--suite", suite]
+    done = call("evaluate", model, *base, *change)
+    assert done.code == code
+    assert all(word in done.error for word in words), done.err
+
+
+def test_a_policy_that_does_not_drive_is_refused_with_both_signatures(call, make_model, tmp_path, suite):
+    folder = make_model(tmp_path / "other", "other")
+    text = (folder / "model.toml").read_text().replace("[inputs.image]", "[inputs.picture]")
+    (folder / "model.toml").write_text(text)
+    done = call("evaluate", folder, "--suite", suite)
+    assert done.code == 2
+    assert "picture" in done.error
+    assert "image" in done.err
