@@ -123,8 +123,8 @@ def test_a_driver_that_leaves_the_road_fails_and_its_episodes_say_so(bad):
         ("bends", 4, "off_road", True),
         ("bends", 5, "off_road", True),
     ]
-    assert "lane_time_share over oval is" in bad.summary
-    assert "not at least 0.95" in bad.summary
+    assert "2 of 2 thresholds missed: lane_time_share over oval is " in bad.summary
+    assert bad.summary.endswith(", not at least 0.95, and 1 more.")
     table = next(table for table in bad.tables if table.title == "Thresholds")
     assert [row[1] for row in table.rows] == ["oval", "s_bends"]
     assert {row[-1] for row in table.rows} == {"no"}

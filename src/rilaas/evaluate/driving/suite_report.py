@@ -129,10 +129,12 @@ def _summary(
         sentences.append(f"Ended early: {len(suite.scenarios) - len(episodes)} episodes were not run")
     if unscored := sum(not episode.result.is_scored for episode in episodes):
         sentences.append(f"{unscored} could not be scored, for nobody answered")
-    for check in checks:
-        if check.metric.n and not check.is_met:
-            name = check.threshold.metric
-            sentences.append(f"{name} over {check.place} is {metric_text(check.metric)}, not {check.threshold}")
+    missed = [check for check in checks if check.metric.n and not check.is_met]
+    if missed:
+        first = missed[0]
+        more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
+        what = f"{first.threshold.metric} over {first.place} is {metric_text(first.metric)}, not {first.threshold}"
+        sentences.append(f"{len(missed)} of {len(checks)} thresholds missed: {what}{more}")
     return ". ".join(sentences) + "."
 
 
