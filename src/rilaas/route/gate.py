@@ -26,17 +26,25 @@ class TokenGate:
             lambda kid: access.snapshot().keys.get(kid), [audience(host) for host in hosts]
         )
 
+    def glance(self, metadata: Metadata) -> None:
+        """See ``Gate.glance``."""
+        self._verifier.authenticate(_bearer(metadata))
+
     def admit(self, metadata: Metadata, peer: str, *, opens_stream: bool) -> Caller:
         """See ``Gate.admit``."""
-        token = next((value for key, value in metadata if key == "authorization"), None)
-        if token is None:
-            raise Unauthenticated("The request carries no robot token.", _HINT)
-        word = token.decode("ascii", "replace") if isinstance(token, bytes) else token
-        scheme, _, bare = word.partition(" ")
-        if scheme.lower() != "bearer" or not bare:
-            raise Unauthenticated("The authorization is not a bearer token.", _HINT)
-        claims = self._verifier.verify(bare.strip(), peer_host(peer), opens_stream=opens_stream)
+        claims = self._verifier.verify(_bearer(metadata), peer_host(peer), opens_stream=opens_stream)
         robot = self._access.snapshot().robots.get(claims.kid)
         if robot is None:  # revoked between the two looks
             raise Unauthenticated("The robot's key is not registered here.", "Ask the fleet's owner to add it.")
         return Caller(robot.name, claims.kid, peer)
+
+
+def _bearer(metadata: Metadata) -> str:
+    token = next((value for key, value in metadata if key == "authorization"), None)
+    if token is None:
+        raise Unauthenticated("The request carries no robot token.", _HINT)
+    word = token.decode("ascii", "replace") if isinstance(token, bytes) else token
+    scheme, _, bare = word.partition(" ")
+    if scheme.lower() != "bearer" or not bare:
+        raise Unauthenticated("The authorization is not a bearer token.", _HINT)
+    return bare.strip()

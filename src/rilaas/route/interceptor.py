@@ -26,7 +26,7 @@ from rilaas.route.access import AccessSource, Grant
 from rilaas.route.limit import RateLimits
 from rilaas.route.upstream import Server
 from rilaas.serve.service import Caller, ModelState
-from rilaas.wire import peek, with_parameters
+from rilaas.wire import Peek, peek, with_parameters
 
 _log = logging.getLogger("rilaas.route")
 
@@ -78,21 +78,23 @@ class Interceptor:
         outcome = "internal"
         try:
             grant = self._grant(caller, seen.model)
+            if not self._is_known(seen.model):
+                raise self._nobody(seen.model, seen.version, caller)
             self._limits.check(caller.name, seen.model, grant)
-            reply = await self._try_servers(body, seen.model, seen.version, seen.request_id, deadline)
+            reply = await self._try_servers(body, seen, caller, deadline)
             outcome = "ok"
             return reply
         except RilaasError as error:
             outcome = error.code
             raise
         finally:
-            model = "-" if outcome == "permission_denied" else seen.model  # strangers invent no labels
+            model = seen.model if self._is_known(seen.model) else "-"  # nobody invents labels
             self._requests.inc(robot=caller.name, model=model, outcome=outcome)
 
     async def metadata(self, model: str, version: str, caller: Caller) -> bytes:
         """See ``Service.metadata``."""
         self._grant(caller, model)
-        error = self._nobody(model, version)
+        error = self._nobody(model, version, caller)
         for server in self.servers.values():
             if server.has(model, version):
                 try:
@@ -124,9 +126,8 @@ class Interceptor:
             )
         return grant
 
-    async def _try_servers(
-        self, body: bytes, model: str, version: str, request_id: str, deadline: float | None
-    ) -> bytes:
+    async def _try_servers(self, body: bytes, seen: Peek, caller: Caller, deadline: float | None) -> bytes:
+        model, version = seen.model, seen.version
         tried: frozenset[str] = frozenset()
         while True:
             left_s = float("inf") if deadline is None else deadline - time.monotonic()
@@ -138,8 +139,8 @@ class Interceptor:
                 if server.has(model, version) and server.breaker.allows()
             ]
             if not views and not tried:
-                raise self._nobody(model, version)
-            request = Request(model, request_id, left_s, tried)
+                raise self._nobody(model, version, caller)
+            request = Request(model, seen.request_id, left_s, tried)
             server = self.servers[self._balancer.choose(request, views)]
             try:
                 reply = await self._ask(server, request, body, deadline)
@@ -149,7 +150,10 @@ class Interceptor:
                 continue
             return with_parameters(reply, {"rilaas_server": server.name, "rilaas_attempts": len(tried) + 1})
 
-    def _nobody(self, model: str, version: str) -> RilaasError:
+    def _is_known(self, model: str) -> bool:
+        return any(state.name == model for server in self.servers.values() for state in server.upstream.models())
+
+    def _nobody(self, model: str, version: str, caller: Caller) -> RilaasError:
         """Why no server can be asked: it never had the model, or it has but not now."""
         known = [state for server in self.servers.values() for state in server.upstream.models()]
         versions = {state.version for state in known if state.name == model}
@@ -157,7 +161,9 @@ class Interceptor:
             return Unavailable(f"No server has model {model!r} ready now.", "Try again in a moment.")
         if versions:
             return NotFound(f"No server has version {version!r} of {model!r}.", did_you_mean(version, versions))
-        return NotFound(f"No server has a model {model!r}.", did_you_mean(model, {state.name for state in known}))
+        return NotFound(
+            f"No server has a model {model!r}.", did_you_mean(model, {state.name for state in self.models(caller)})
+        )
 
     async def _ask(self, server: Server, request: Request, body: bytes, deadline: float | None) -> bytes:
         start = time.monotonic()

@@ -43,17 +43,28 @@ class ModelState:
 class Gate(Protocol):
     """Decides who may come in."""
 
-    def admit(self, metadata: Metadata, peer: str, *, opens_stream: bool) -> Caller:
-        """The caller of an RPC, from its metadata.
+    def glance(self, metadata: Metadata) -> None:
+        """Refuse a stranger before a byte of the request's message is read.
 
         Raises:
             Unauthenticated: Nobody that is known.
         """
         ...
 
+    def admit(self, metadata: Metadata, peer: str, *, opens_stream: bool) -> Caller:
+        """The caller of an RPC, from its metadata.
+
+        Raises:
+            Unauthenticated: Nobody that is known, or a token that may not be used like this.
+        """
+        ...
+
 
 class OpenGate:
     """Lets everybody in: TLS client certificates or loopback have decided before."""
+
+    def glance(self, metadata: Metadata) -> None:
+        """See ``Gate.glance``."""
 
     def admit(self, metadata: Metadata, peer: str, *, opens_stream: bool) -> Caller:
         """See ``Gate.admit``."""

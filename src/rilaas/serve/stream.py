@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
+import grpc
 import grpc.aio
 
 from rilaas.serve.service import Caller, Service, told
@@ -14,25 +16,37 @@ from rilaas.wire import peek, wrap_stream_response
 MAX_IN_FLIGHT = 256  # requests of one stream that are worked on; more wait in HTTP/2's own flow control
 
 
-async def answer_stream(context: Any, service: Service, caller: Caller, draining: asyncio.Event) -> None:
-    """Answer the requests of one ModelStreamInfer call until the caller ends it or the server drains.
+class Streams:
+    """The ModelStreamInfer calls of a front."""
 
-    Answers come in the order in which they are done and carry the request's id. A request's budget is its
-    parameter ``rilaas_deadline_s`` (seconds from now, a double).
-    """
-    stream = _Stream(context, service, caller)
-    drained = asyncio.ensure_future(draining.wait())
-    try:
-        while True:
-            reading = asyncio.ensure_future(context.read())
-            await asyncio.wait((reading, drained), return_when=asyncio.FIRST_COMPLETED)
-            if not reading.done() or (body := reading.result()) is grpc.aio.EOF:
+    def __init__(self) -> None:
+        self._reading: set[asyncio.Task[Any]] = set()
+        self._draining = False
+
+    async def answer(self, context: Any, service: Service, caller: Caller) -> None:
+        """Answer the requests of one call until the caller ends it or the front drains.
+
+        Answers come in the order in which they are done and carry the request's id. A request's budget is its
+        parameter ``rilaas_deadline_s`` (seconds from now, a double).
+        """
+        stream = _Stream(context, service, caller)
+        reading = asyncio.ensure_future(stream.read())
+        self._reading.add(reading)
+        try:
+            if self._draining:
                 reading.cancel()
-                return
-            await stream.accept(body)
-    finally:
-        drained.cancel()
-        await stream.finish()
+            with contextlib.suppress(asyncio.CancelledError):
+                await reading
+        finally:
+            reading.cancel()
+            self._reading.discard(reading)
+            await stream.finish()
+
+    def drain(self) -> None:
+        """Read no more; each stream ends when what it has read is answered."""
+        self._draining = True
+        for reading in self._reading:
+            reading.cancel()
 
 
 class _Stream:
@@ -42,11 +56,12 @@ class _Stream:
         self._writing = asyncio.Lock()
         self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
 
-    async def accept(self, body: bytes) -> None:
-        await self._slots.acquire()
-        task = asyncio.ensure_future(self._answer(body))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def read(self) -> None:
+        while (body := await self._context.read()) is not grpc.aio.EOF:
+            await self._slots.acquire()
+            task = asyncio.ensure_future(self._answer(body))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
         if self._tasks:

@@ -125,6 +125,17 @@ class TokenVerifier:
             Unauthenticated: Saying why.
             RateLimited: The key has too many tokens in use.
         """
+        claims = self.authenticate(token)
+        with self._lock:
+            self._use(claims, peer, opens_stream)
+        return claims
+
+    def authenticate(self, token: str) -> Claims:
+        """Who signed a token, without counting that as a use: enough to stop listening to a stranger.
+
+        Raises:
+            Unauthenticated: Saying why.
+        """
         if len(token) > MAX_TOKEN_BYTES:
             raise Unauthenticated(f"The token has {len(token)} bytes; at most {MAX_TOKEN_BYTES} are valid.")
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
@@ -132,18 +143,16 @@ class TokenVerifier:
             verdict = self._verdicts.get(digest)
             if verdict is not None:
                 self._verdicts.move_to_end(digest)
-        if verdict is None:
-            claims, key = self._verify(token)
-        else:
+        if verdict is not None:
             claims, key = verdict
             self._check_key(claims.kid, key)
             self._check_times(claims)
+            return claims
+        claims, key = self._verify(token)
         with self._lock:
-            self._use(claims, peer, opens_stream)
-            if verdict is None:
-                self._verdicts[digest] = (claims, key)
-                if len(self._verdicts) > self._max_verdicts:
-                    self._verdicts.popitem(last=False)
+            self._verdicts[digest] = (claims, key)
+            if len(self._verdicts) > self._max_verdicts:
+                self._verdicts.popitem(last=False)
         return claims
 
     def confirm(self, claims: Claims) -> None:
