@@ -13,7 +13,8 @@ from rilaas.report.number import value_text
 from rilaas.report.svg import SERIES, SVG, WIDTH, box, label_width, line, log_ticks, picture, text
 
 _BINS_PER_DECADE = 40
-_RIGHT, _TOP, _ROW = 150.0, 30.0, 76.0
+_RIGHT, _ROW = 150.0, 76.0
+_TOP, _TOP_WITH_DEADLINE = 8.0, 30.0
 
 
 def latency_chart(
@@ -38,21 +39,22 @@ def latency_chart(
         raise ValueError("latencies and deadlines are positive and finite")
     edges = _edges(every, deadline_s)
     low, high = math.log(edges[0]), math.log(edges[-1])
-    left, bottom = 24.0 + label_width(data), _TOP + _ROW * len(data)
+    left, top = 24.0 + label_width(data), _TOP if deadline_s is None else _TOP_WITH_DEADLINE
+    bottom = top + _ROW * len(data)
 
     def x_of(value_s: float) -> float:
         return left + (WIDTH - left - _RIGHT) * (math.log(value_s) - low) / (high - low)
 
     shapes: list[str] = []
     for tick in log_ticks(float(edges[0]), float(edges[-1])):
-        shapes.append(line(x_of(tick), _TOP, x_of(tick), bottom, "grid"))
+        shapes.append(line(x_of(tick), top, x_of(tick), bottom, "grid"))
         shapes.append(text(x_of(tick), bottom + 18, _tick_text(tick), "muted small", "middle"))
     for i, (name, values) in enumerate(data.items()):
-        shapes += _row(name, values, edges, x_of, _TOP + _ROW * (i + 1), f"s{i % SERIES}", deadline_s)
+        shapes += _row(name, values, edges, x_of, top + _ROW * (i + 1), f"s{i % SERIES}", deadline_s)
     if deadline_s is not None:
         x = x_of(deadline_s)
-        shapes.append(line(x, _TOP - 8, x, bottom, "limit"))
-        shapes.append(text(x, _TOP - 13, f"deadline {value_text(deadline_s, 's')}", "small strong", "middle"))
+        shapes.append(line(x, top - 8, x, bottom, "limit"))
+        shapes.append(text(x, top - 13, f"deadline {value_text(deadline_s, 's')}", "small strong", "middle"))
     caption = (
         "Logarithmic axis; each server's bars are scaled to its highest. Long mark p50, short marks p95 and p99."
     )
