@@ -5,7 +5,6 @@ import textwrap
 
 import numpy as np
 import pytest
-from tests.model_folders import write_affine_model, write_python_model
 
 from rilaas.core import (
     DeadlineExceeded,
@@ -18,6 +17,7 @@ from rilaas.core import (
     check_policy,
 )
 from rilaas.infer import load
+from tests.model_folders import write_affine_model, write_python_model
 
 X = np.array([[1.0, 2.0, 3.0]], np.float32)
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from tests.model_folders import write_affine_model, write_python_model
 
 from rilaas.core import InvalidInput, Signature, TensorSpec
 from rilaas.infer import example_inputs, load, profile
+from tests.model_folders import write_affine_model, write_python_model
 
 
 def test_a_profile_counts_its_predictions_and_orders_its_percentiles(tmp_path):

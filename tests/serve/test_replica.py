@@ -9,15 +9,16 @@ import time
 
 import numpy as np
 import pytest
-from tests.model_folders import write_affine_model, write_python_model
-from tests.replica_client import ReplicaClient
 
 from rilaas.core import DeadlineExceeded, InvalidInput, ModelFailed, RilaasError, SignatureMismatch
 from rilaas.infer import load
 from rilaas.serve.connection import Connection
 from rilaas.serve.isolation import launch
+from rilaas.store import Limits
 from rilaas.wire import FrameKind, decode_metadata, encode_request, pack_header, unpack_error
 from rilaas.wire.frame import MAX_BODY_BYTES
+from tests.model_folders import write_affine_model, write_python_model
+from tests.replica_client import ReplicaClient
 
 X = {"x": np.array([[1.0, 2.0, 3.0]], np.float32)}
 
@@ -140,8 +141,8 @@ def test_a_frame_of_an_unknown_kind_is_refused_and_the_next_one_answered(client)
 
 
 def test_a_body_that_is_too_large_is_refused_before_it_is_stored_and_skipped(run, tmp_path):
-    folder = write_affine_model(tmp_path / "m", toml="\n[limits]\nmemory_bytes = 268435456\n")
-    with ReplicaClient(run(folder).socket_path) as client:
+    replica = run(write_affine_model(tmp_path / "m"), limits=Limits(memory_bytes=2**28))
+    with ReplicaClient(replica.socket_path) as client:
         size = 65 * 2**20
         client.sock.sendall(pack_header(FrameKind.INFER, 5, 0.0, 0.0, size))
         error = client.receive()

@@ -2,12 +2,12 @@ import time
 
 import numpy as np
 import pytest
-from tests.model_folders import write_python_model
-from tests.replica_client import ReplicaClient
 
 from rilaas.core import DeadlineExceeded, ModelFailed, SignatureMismatch
 from rilaas.serve.isolation import launch
 from rilaas.wire import FrameKind, decode_metadata, decode_response, encode_request, unpack_error
+from tests.model_folders import write_python_model
+from tests.replica_client import ReplicaClient
 
 # y is x with the number of rows that were computed at once in its last column
 COUNTING = """

@@ -6,11 +6,11 @@ import tarfile
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.model_folders import write_affine_model
 
 from rilaas.core import InvalidInput, InvalidModelFolder, NotFound, RilaasError
 from rilaas.store import ArchiveLimits, pack, read_model_folder, unpack
 from rilaas.store.member import Names, why_invalid
+from tests.model_folders import write_affine_model
 
 MODEL = ("model.toml", "weights.onnx")
 

@@ -5,11 +5,37 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.model_folders import affine_onnx, write_affine_model, write_python_model
 
 from rilaas.core import InvalidModelFolder, NotFound
 from rilaas.store import Batching, Limits, Placement, read_model_folder
-from rilaas.store.mistake import line_of
+from rilaas.store.manifest_toml import manifest_of
+from rilaas.store.mistake import Mistakes, line_of
+from tests.model_folders import affine_onnx, write_affine_model, write_python_model
+
+KEYS = st.sampled_from(
+    [
+        "name",
+        "task",
+        "backend",
+        "weights",
+        "hooks",
+        "inputs",
+        "outputs",
+        "batching",
+        "limits",
+        "placement",
+        "x",
+        "datatype",
+        "shape",
+        "unit",
+        "meaning",
+        "max_size",
+        "max_wait_s",
+        "memory_bytes",
+        "cpus",
+        "sensitivity",
+    ]
+)
 
 
 def refusal(folder):
@@ -339,3 +365,26 @@ def test_the_line_of_a_key_is_found_through_tables_dots_and_quotes():
     assert line_of(text, ("t", "missing")) == 2
     assert line_of(text, ("q r", "s", "x")) == 6
     assert line_of(text, ("nowhere",)) is None
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.just("FP32")
+    | st.just([-1, 3]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=8))
+def test_whatever_stands_in_model_toml_is_a_manifest_or_a_list_of_mistakes(data):
+    mistakes = Mistakes("m")
+    manifest = manifest_of(data, mistakes)
+    with contextlib.suppress(InvalidModelFolder):
+        mistakes.raise_if_any()
+        assert manifest.signature.inputs
+        assert manifest.signature.outputs

@@ -15,8 +15,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-_SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/sys/devices/system/cpu")
+SYSTEM_FOLDERS = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/sys/devices/system/cpu")
 _SCRATCH_BYTES = 64 * 2**20
 _NOBODY = "65534"
 _NEEDED = ("rilaas", "numpy", "google.protobuf", "onnxruntime")
@@ -102,12 +102,12 @@ def _works(command: Sequence[str]) -> bool:
 
 def _system() -> list[str]:
     words: list[str] = []
-    for name in _SYSTEM:
+    for name in SYSTEM_FOLDERS:
         path = Path(name)
         if path.is_symlink():
             words += ["--symlink", str(path.readlink()), name]
         elif path.is_dir():
             words += ["--ro-bind", name, name]
-    for name in _SYSTEM_FILES:
+    for name in SYSTEM_FILES:
         words += ["--ro-bind-try", name, name]
     return words

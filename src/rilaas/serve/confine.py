@@ -1,7 +1,7 @@
 """What a replica's process does to itself before anything of the model, or even numpy, is loaded.
 
 ``isolation.launch`` runs this file as a program, with the standard library alone; it lowers limits, cuts the network,
-and turns into the replica. What it takes away it cannot get back, and neither can the model's code.
+hides files, and turns into the replica. What it takes away it cannot get back, and neither can the model's code.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ _CAPABILITY_VERSION_3 = 0x20080522
 
 # The environment variable that ``replica`` reads; both files are named here, for this one imports nothing of rilaas.
 ISOLATION = "RILAAS_ISOLATION"
+_FILES_HIDDEN = "no files but the model's and the program's"
 
 
-def confine(*, kind: str, memory_bytes: int, cpus: list[int], parent: int) -> str:
+def confine(*, kind: str, memory_bytes: int, cpus: list[int], parent: int, visible: list[str]) -> str:
     """Confine this process for good.
 
     Args:
@@ -31,17 +32,22 @@ def confine(*, kind: str, memory_bytes: int, cpus: list[int], parent: int) -> st
         memory_bytes: Limit of the address space [bytes].
         cpus: Processors to stay on; empty for all.
         parent: Process id of who started us, with whom we die; 0 where that is seen to by others.
+        visible: What stays readable, where files are not hidden by bubblewrap.
 
     Returns:
         What was reached, in words.
     """
-    reached = ["bubblewrap", "no network", "no files but the model's and the program's"]
+    reached = ["bubblewrap", "no network", _FILES_HIDDEN]
     if kind == "process":
         _call("prctl", _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if parent and os.getppid() != parent:
             sys.exit(0)  # who started us is gone already
-        reached = ["process", "no network" if _leave_network() else "network not taken away", "files not hidden"]
+        reached = ["process", "no network" if _leave_network() else "network not taken away"]
     _call("prctl", _PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    if kind == "process":
+        from rilaas.serve.landlock import hide_all_but
+
+        reached.append(_FILES_HIDDEN if hide_all_but(visible) else "files not hidden")
     if _try(lambda: resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))):
         reached.append(f"{memory_bytes // 2**20} MiB of memory")
     else:
@@ -84,15 +90,17 @@ def main() -> None:
     parser.add_argument("--cpus", default="")
     parser.add_argument("--parent", type=int, default=0)
     parser.add_argument("--path", action="append", default=[], help="where to find rilaas and what it needs")
+    parser.add_argument("--visible", action="append", default=[])
     split = sys.argv.index("--")
     options = parser.parse_args(sys.argv[1:split])
+    sys.path += [path for path in options.path if path not in sys.path]
     os.environ[ISOLATION] = confine(
         kind=options.kind,
         memory_bytes=options.memory_bytes,
         cpus=[int(number) for number in options.cpus.split(",") if number],
         parent=options.parent,
+        visible=options.visible,
     )
-    sys.path += [path for path in options.path if path not in sys.path]
     sys.argv[1:] = sys.argv[split + 1 :]
     runpy.run_module("rilaas.serve.replica", run_name="__main__")
 

@@ -1,20 +1,18 @@
 """Starting a replica in the best isolation that this machine allows, and saying which that is.
 
-====================  =======================================  ==============================================
-kind                  what a model's code cannot do            what it needs
-====================  =======================================  ==============================================
-``bwrap``             see files but its own and the program's;  bubblewrap (a Debian package) and user
-                      reach a network or another process        namespaces
-``process``           reach a network, where user namespaces    nothing
-                      or root allow to take it away; it sees
-                      the files of the user that runs it
-====================  =======================================  ==============================================
+``bwrap``
+    A sandbox by bubblewrap (a Debian package; needs user namespaces): the model's code sees no file but its own and
+    the program's, writes to two small scratch folders that vanish, and reaches no network and no other process.
+``process``
+    A plain process that gives up what the kernel lets it give up: the network where user namespaces or root allow
+    it, files other than its own and the program's, and all writing, where there is Landlock (Linux 5.13). It can
+    still connect to services that listen on a socket in the file system, if its user may.
 
 In both: a memory limit, processors of its own, a cleared environment, no new privileges, and death with its parent.
 Neither limits how many processes a model's code starts; its processors are all that those can take from others.
 
-``auto`` takes the first kind that works. The replica's socket is made here and handed over, so that the replica needs no
-folder that it can write to.
+``auto`` takes the first kind that works. The replica's socket is made here and handed over, so that the replica needs
+no folder that it can write to.
 """
 
 from __future__ import annotations
@@ -23,7 +21,6 @@ import itertools
 import os
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 from rilaas.core import InvalidInput, MissingDependency, did_you_mean
@@ -104,7 +101,7 @@ def describe(isolation: str = "auto") -> str:
     if kind == "bwrap":
         return "bubblewrap: no network, no files but the model's and the program's"
     why = bubblewrap.why_not()
-    return f"process: memory and CPU limits, no network where the system allows it{f'; {why}' if why else ''}"
+    return f"process: no network and no other files where the kernel allows it{f'; {why}' if why else ''}"
 
 
 def environment_of(threads: int) -> dict[str, str]:
@@ -113,7 +110,7 @@ def environment_of(threads: int) -> dict[str, str]:
         "PATH": "/usr/local/bin:/usr/bin:/bin",
         "LANG": "C.UTF-8",
         "HOME": "/nonexistent",
-        "TMPDIR": tempfile.gettempdir(),
+        "TMPDIR": "/tmp",
         "ORT_DISABLE_TELEMETRY": "1",
         "OMP_NUM_THREADS": str(threads),
         "OPENBLAS_NUM_THREADS": str(threads),
@@ -126,16 +123,18 @@ def _command(
 ) -> tuple[list[str], dict[str, str]]:
     environment = environment_of(threads)
     roots = bubblewrap.import_roots()
+    inside = [*bubblewrap.python_folders(), *roots, folder]
     words = [sys.executable, "-I", "-B", str(Path(confine.__file__).resolve())]
     words += ["--kind", kind, "--memory-bytes", str(limits.memory_bytes), "--cpus", _cpus(limits.cpus)]
     for root in roots:
         words += ["--path", str(root)]
     if kind == "process":
         words += ["--parent", str(os.getpid())]
+        for place in (*bubblewrap.SYSTEM_FOLDERS, *bubblewrap.SYSTEM_FILES, *inside):
+            words += ["--visible", str(place)]
     words += ["--", "--folder", str(folder), "--socket-fd", str(listener), "--threads", str(threads)]
     if kind == "bwrap":
-        environment["TMPDIR"] = "/tmp"
-        words = bubblewrap.sandbox([*bubblewrap.python_folders(), *roots, folder], environment) + words
+        words = bubblewrap.sandbox(inside, environment) + words
     return words, environment
 
 

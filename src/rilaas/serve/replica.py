@@ -19,6 +19,7 @@ import gc
 import json
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -58,7 +59,7 @@ class Replica:
         answerer = Answerer(model, model.folder.version, _metadata(model, isolation))
         self._answerer = answerer
         self._batcher = Batcher(answerer, manifest.batching, predict_s) if manifest.batching else None
-        self._max_body_bytes = min(MAX_BODY_BYTES, manifest.limits.memory_bytes // 4)
+        self._max_body_bytes = _max_body_bytes()
         self._listener = listener
         self._connections: dict[int, Connection] = {}
         self._poll = select.poll()
@@ -157,6 +158,12 @@ class Replica:
     def _drop(self, number: int) -> None:
         self._poll.unregister(number)
         self._connections.pop(number).close()
+
+
+def _max_body_bytes() -> int:
+    """A quarter of this process's memory limit, if it has one: a message, its arrays and the answer have to fit."""
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return MAX_BODY_BYTES if limit_bytes == resource.RLIM_INFINITY else min(MAX_BODY_BYTES, limit_bytes // 4)
 
 
 def _metadata(model: LoadedModel, isolation: str) -> bytes:

@@ -105,13 +105,20 @@ def read_model_folder(path: Path | str, *, label: str = "") -> ModelFolder:
     manifest = manifest_of(data, mistakes)
     _check_files(folder, manifest, set(names), mistakes)
     mistakes.raise_if_any()
-    return ModelFolder(folder, manifest, tuple(_hashed(folder, name) for name in names))
+    try:
+        return ModelFolder(folder, manifest, tuple(_hashed(folder, name) for name in names))
+    except OSError as error:
+        raise InvalidModelFolder(f"{label}: {error.filename} cannot be read: {error.strerror}.") from None
 
 
 def _names(folder: Path, mistakes: Mistakes) -> list[str]:
     """Valid regular files of the folder, sorted; everything else is a mistake."""
+
+    def refuse(error: OSError) -> None:
+        mistakes.in_file(os.path.relpath(error.filename, folder), f"it cannot be read: {error.strerror}.")
+
     names: list[str] = []
-    for top, folders, files in os.walk(folder):
+    for top, folders, files in os.walk(folder, onerror=refuse):
         for name in (*folders, *files):
             whole = Path(top, name)
             relative = whole.relative_to(folder).as_posix()
