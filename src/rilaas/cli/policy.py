@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rilaas.cli.config import Settings
 from rilaas.cli.shelf import Shelf
-from rilaas.client import RobotClient
 from rilaas.core import InvalidInput, ModelRef, NotFound, Policy
-from rilaas.infer import LoadedModel, load
+
+if TYPE_CHECKING:
+    from rilaas.infer import LoadedModel
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -51,6 +52,8 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
         RilaasError: It cannot be loaded or reached.
     """
     if is_remote(text, settings):
+        from rilaas.client import RobotClient
+
         ref = _reference(text)
         with RobotClient(
             settings.target,
@@ -69,6 +72,8 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
 
 def load_local(text: str, settings: Settings) -> LoadedModel:
     """Load a model folder, or a version of the local store, into this process."""
+    from rilaas.infer import load
+
     source = text if Path(text).exists() else Shelf(settings.home).folder(_reference(text))
     return load(source, threads=settings.threads)
 

@@ -104,7 +104,7 @@ def _in_unit(value: float, unit: str, factor: float) -> str:
 
 def _decimals(metric: Metric, factor: float) -> int:
     half = (metric.high - metric.low) / 2 * factor
-    if not half > 0 or metric.n < 2:
+    if not half > 1e-12 or metric.n < 2:
         return _significant(metric.mean * factor)
     # Half the interval is shown with one digit, or two where the first one is small.
     return min(6, max(0, -math.floor(math.log10(half / 2.99))))
