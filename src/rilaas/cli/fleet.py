@@ -129,11 +129,10 @@ class Fleet:
             said: dict[str, Any] = json.loads(line)
             return said
         process.wait(STOP_TIMEOUT_S)
-        log = (self.folder / f"{name}.log").read_text().strip().splitlines()
-        raise Unavailable(
-            f"{name} did not start: {log[-1] if log else f'it ended with {process.returncode}'}.",
-            f"Its log is {self.folder / f'{name}.log'}.",
-        )
+        log = self.folder / f"{name}.log"
+        told = [line.removeprefix("error: ") for line in log.read_text().splitlines() if line.startswith("error: ")]
+        why = told[-1] if told else f"it ended with exit code {process.returncode}."
+        raise Unavailable(f"{name} did not start: {why}", f"Its log is {log}.")
 
     def _stop(self) -> None:
         for process in reversed(self.processes.values()):
