@@ -82,6 +82,14 @@ def test_the_verdict_is_said_in_words_and_not_by_colour_alone(report, verdict):
     assert any(verdict in words for words in page.words)
 
 
+def test_the_headline_shows_means_with_intervals_and_latencies_by_server(report):
+    page = report.to_html()
+    headline = page[page.index('<dl class="headline">') : page.index("</dl>")]
+    assert headline.count('class="tile"') == 4  # distance, lane time, edge, cloud
+    for words in ("12.5 m", "[11.2-13.8], n=6", "Round trip edge", "6.00 ms", "median; p99 198&nbsp;ms, n=3"):
+        assert words in headline
+
+
 def test_provenance_ends_the_page(report):
     page = report.to_html()
     end = page[page.index("<footer>") :]

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from rilaas.report.document import Figure, Report, Table
 from rilaas.report.metric import Metric
-from rilaas.report.number import interval_text, mean_text, table_texts
+from rilaas.report.number import interval_text, mean_text, table_texts, value_text
 from rilaas.report.svg import SVG
 from rilaas.report.text import episode_columns, machine_text, seeds_text, servers_table, value_of, worst_first
 
@@ -68,12 +68,25 @@ def _section(title: str, body: str) -> str:
 
 
 def _headline(report: Report) -> str:
-    tiles = "\n".join(
-        f'<div class="tile"><dt>{escape(_words(name, metric))}</dt><dd class="mean">{escape(mean_text(metric))}</dd>'
-        f'<dd class="interval">{escape(interval_text(metric))}</dd></div>'
-        for name, metric in list(report.metrics.items())[:_TILES]
+    latencies = [(name, metric) for name, metric in report.metrics.items() if metric.servers]
+    others = [(name, metric) for name, metric in report.metrics.items() if not metric.servers]
+    tiles = [
+        _tile(_words(name, metric), mean_text(metric), interval_text(metric))
+        for name, metric in others[: _TILES - 1 if latencies else _TILES]
+    ]
+    # A mean over an edge and a cloud describes neither: latencies are shown by server.
+    for name, metric in latencies[:1]:
+        for server, part in list(metric.servers.items())[: _TILES - 1]:
+            p50, p99 = value_text(part.p50, metric.unit), value_text(part.p99, metric.unit)
+            tiles.append(_tile(f"{_words(name, metric)} {server}", p50, f"median; p99 {p99}, n={part.n}"))
+    return '<dl class="headline">\n' + "\n".join(tiles) + "\n</dl>"
+
+
+def _tile(title: str, large: str, small: str) -> str:
+    return (
+        f'<div class="tile"><dt>{escape(title)}</dt><dd class="mean">{escape(large)}</dd>'
+        f'<dd class="interval">{escape(small).replace(" ms", "&nbsp;ms")}</dd></div>'
     )
-    return f'<dl class="headline">\n{tiles}\n</dl>'
 
 
 def _words(name: str, metric: Metric) -> str:
