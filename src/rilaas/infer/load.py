@@ -18,7 +18,7 @@ def load(folder: Path | str | ModelFolder, *, threads: int = 1) -> LoadedModel:
 
     Args:
         folder: A model folder, read or by its path.
-        threads: Threads that the backend computes with.
+        threads: Threads that the backend, and numpy in the model's own code, compute with.
 
     Returns:
         The model as a ``Policy``.
@@ -33,7 +33,7 @@ def load(folder: Path | str | ModelFolder, *, threads: int = 1) -> LoadedModel:
     manifest = model.manifest
     session = OnnxSession(model.path / manifest.weights, threads) if manifest.backend == "onnxruntime" else None
     hooks = read_hooks(model) if manifest.hooks else Hooks()
-    return LoadedModel(model, _runner(model, hooks, session))
+    return LoadedModel(model, _runner(model, hooks, session), threads)
 
 
 def _runner(model: ModelFolder, hooks: Hooks, session: OnnxSession | None) -> Runner:

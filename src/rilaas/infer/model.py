@@ -16,6 +16,7 @@ from rilaas.core import (
     Tensors,
     Timing,
 )
+from rilaas.infer.blas import lower_blas_threads, restore_blas_threads
 from rilaas.infer.failure import model_failed
 from rilaas.infer.runner import Runner
 from rilaas.store import ModelFolder
@@ -29,12 +30,14 @@ class LoadedModel:
     Args:
         folder: Where it came from.
         runner: How it computes.
+        threads: Threads that it may compute with.
     """
 
-    def __init__(self, folder: ModelFolder, runner: Runner) -> None:
+    def __init__(self, folder: ModelFolder, runner: Runner, threads: int = 1) -> None:
         self.folder = folder
         self._signature = folder.manifest.signature
         self._runner = runner
+        self._threads = threads
 
     @property
     def signature(self) -> Signature:
@@ -54,12 +57,15 @@ class LoadedModel:
         if deadline_s is not None and deadline_s <= 0.0:
             raise DeadlineExceeded("The deadline had passed before the model began.")
         given = {name: _read_only(array) for name, array in inputs.items()}
+        blas = lower_blas_threads(self._threads)
         try:
             run = self._runner.run(given)
         except RilaasError:
             raise
         except (Exception, SystemExit) as error:
             raise model_failed(self.folder, "predict", error) from error
+        finally:
+            restore_blas_threads(blas)
         outputs = self._checked(run.outputs)
         total_s = time.monotonic() - start
         if deadline_s is not None and total_s > deadline_s:
