@@ -1,6 +1,6 @@
 """The floor: a model behind grpc.aio in one process, without TLS, authentication or anything else.
 
-    python benchmarks/peers/bare.py WEIGHTS.onnx PORT
+python benchmarks/peers/bare.py WEIGHTS.onnx PORT
 """
 
 import asyncio

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import grpc
 
+from rilaas.cli.output import Output, write_text
 from rilaas.core import InvalidInput
 from rilaas.observe import MetricsEndpoint, Registry, serve_metrics
 from rilaas.serve.front import Front
@@ -55,29 +56,28 @@ class Announcement:
 
     Attributes:
         ready_path: File for the JSON line, ``-`` for stdout, or '' for none.
-        quiet: No lines for people.
+        output: Where the lines for people go.
         metrics: The metrics endpoint, or None.
     """
 
     ready_path: str
-    quiet: bool
+    output: Output
     metrics: MetricsEndpoint | None
 
     def make(self, listen: str, port: int, lines: Sequence[str], *, tls: bool, **more: Any) -> None:
         """Announce ``listen``'s host with the port that it got, and what else there is to say."""
         address = f"{host_and_port(listen)[0]}:{port}"
         metrics = self.metrics.address if self.metrics else ""
-        if not self.quiet:
-            tail = [f"metrics on http://{metrics}/metrics"] if metrics else []
-            for line in (*lines, f"listening on {address}, {'TLS' if tls else 'clear text'}", *tail):
-                click.echo(line, err=True)
+        tail = [f"metrics on http://{metrics}/metrics"] if metrics else []
+        for line in (*lines, f"listening on {address}, {'TLS' if tls else 'clear text'}", *tail):
+            self.output.talk(line)
         if self.ready_path:
             line = json.dumps({"address": address, "tls": tls, "metrics": metrics, **more})
             if self.ready_path == "-":
                 click.echo(line)
                 sys.stdout.flush()
             else:
-                Path(self.ready_path).write_text(line + "\n")
+                write_text(Path(self.ready_path), line + "\n")
 
 
 def host_and_port(text: str) -> tuple[str, int]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from rilaas.cli.lifetime import Announcement, live, metrics_endpoint
+from rilaas.cli.output import Output, output_options
+from rilaas.cli.tally import tally
 from rilaas.observe import Registry, set_up_logs
 from rilaas.route import RouteConfig, front_of, read_route_config, start_interceptor
 from rilaas.wire import ensure_authority, server_credentials
@@ -41,17 +43,18 @@ And of access.toml:
 @click.command("route", epilog=EXAMPLE)
 @click.option("--config", "path", required=True, type=click.Path(path_type=Path), help="The interceptor's TOML file.")
 @click.option("--ready", "ready_path", default="", metavar="PATH", help="Write a JSON line when ready; - for stdout.")
-@click.option("-q", "quiet", is_flag=True, help="Warnings and errors only.")
-def command(path: Path, ready_path: str, quiet: bool) -> None:
+@output_options
+def command(path: Path, ready_path: str, output: Output) -> None:
     """Admit robots by their SSH keys and send each query to one server, until SIGTERM or Ctrl-C.
 
     The access policy is read again when its file changes; what it says is in force within a second.
     """
-    set_up_logs("warning" if quiet else "info")
+    set_up_logs("warning" if output.quiet else "info")
     config = read_route_config(path)
     registry = Registry()
     endpoint = metrics_endpoint(config.metrics, registry)
-    asyncio.run(_route(config, registry, Announcement(ready_path, quiet, endpoint)))
+    asyncio.run(_route(config, registry, Announcement(ready_path, output, endpoint)))
+    output.finish(tally("route", registry))
 
 
 async def _route(config: RouteConfig, registry: Registry, announcement: Announcement) -> None:

@@ -8,7 +8,9 @@ from pathlib import Path
 import click
 import grpc
 
-from rilaas.cli.lifetime import Announcement, host_and_port, live, metrics_endpoint
+from rilaas.cli.lifetime import Announcement, host_and_port, live
+from rilaas.cli.output import Output, output_options
+from rilaas.cli.tally import tally
 from rilaas.core import InvalidInput
 from rilaas.observe import Registry, set_up_logs
 from rilaas.route.config import is_loopback
@@ -41,7 +43,7 @@ Example, for a fleet: TLS, and only clients with a certificate of the same autho
 @click.option("--isolation", default="auto", show_default=True, help="auto, bwrap or process.")
 @click.option("--metrics", default="", metavar="HOST:PORT", help="Prometheus endpoint.")
 @click.option("--ready", "ready_path", default="", metavar="PATH", help="Write a JSON line when ready; - for stdout.")
-@click.option("-q", "quiet", is_flag=True, help="Warnings and errors only.")
+@output_options
 def command(
     folders: tuple[str, ...],
     listen: str,
@@ -53,19 +55,21 @@ def command(
     isolation: str,
     metrics: str,
     ready_path: str,
-    quiet: bool,
+    output: Output,
 ) -> None:
     """Serve model FOLDERs by the Open Inference Protocol v2 over gRPC, until SIGTERM or Ctrl-C.
 
     Each model runs in processes of its own, which have no network where the machine allows that. REF names a model
     and its version (name:version); without it a folder is served under its own name as version 1.
     """
-    set_up_logs("warning" if quiet else "info")
+    set_up_logs("warning" if output.quiet else "info")
     credentials = _credentials(listen, insecure, tls, hosts)
     served = [served_model(text, replicas=replicas, threads=threads, isolation=isolation) for text in folders]
     registry = Registry()
-    endpoint = metrics_endpoint(metrics, registry)
-    asyncio.run(_serve(LocalModels(served, registry), listen, credentials, Announcement(ready_path, quiet, endpoint)))
+    asyncio.run(
+        _serve(LocalModels(served, registry), listen, credentials, Announcement(ready_path, output, endpoint))
+    )
+    output.finish(tally("serve", registry))
 
 
 async def _serve(

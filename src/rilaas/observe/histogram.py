@@ -52,6 +52,11 @@ class Histogram(Family):
             series[0][bisect_left(self.buckets, value)] += 1
             series[1][0] += value
 
+    def items(self) -> list[tuple[Labels, int]]:
+        """Label values, in the order of ``labels``, and how many values were counted; sorted."""
+        with self._lock:
+            return sorted((key, sum(counts)) for key, (counts, _) in self._series.items())
+
     def percentile(self, q: float, **labels: str) -> float | None:
         """An estimate of a percentile, linear inside its bucket as Prometheus' ``histogram_quantile``.
 

@@ -92,10 +92,14 @@ class Counter(Family):
         """The count so far; 0 where nothing was counted."""
         return self._values.get(tuple(str(labels[label]) for label in self.labels), 0.0)
 
+    def items(self) -> list[tuple[Labels, float]]:
+        """Label values, in the order of ``labels``, and counts; sorted."""
+        with self._lock:
+            return sorted(self._values.items())
+
     def lines(self) -> Iterator[str]:
         """See ``Family.lines``."""
-        with self._lock:
-            items = sorted(self._values.items())
+        items = self.items()
         yield from self._head()
         for key, value in items:
             yield f"{self.name}{self._label_text(key)} {number_text(value)}\n"

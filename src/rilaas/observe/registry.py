@@ -40,10 +40,14 @@ class Registry:
             raise ValueError(f"{family.name} is already a {known.kind} with the labels {known.labels}")
         return known
 
+    def families(self) -> list[Family]:
+        """All families, by name."""
+        with self._lock:
+            return [self._families[name] for name in sorted(self._families)]
+
     def to_text(self) -> str:
         """Everything, in the text format 0.0.4."""
-        with self._lock:
-            families = [self._families[name] for name in sorted(self._families)]
+        families = self.families()
         overflow = Counter("rilaas_metrics_overflow_total", "Values counted under 'other'.", ("metric",))
         for family in families:
             if family.overflowed:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from rilaas.balance import Balancer, Outcome, Request
 from rilaas.core import (
@@ -64,6 +65,11 @@ class Interceptor:
         self._seconds = registry.histogram(
             "rilaas_route_request_seconds", "From the interceptor to a server's answer.", ("server", "model")
         )
+        waiting = registry.gauge("rilaas_route_in_flight", "Requests sent to a server and not ended.", ("server",))
+        resting = registry.gauge("rilaas_route_breaker_open", "1 while a server is left alone.", ("server",))
+        for server in servers:
+            waiting.follow(partial(_in_flight, server), server=server.name)
+            resting.follow(partial(_is_resting, server), server=server.name)
 
     async def infer(self, body: bytes, caller: Caller, deadline: float | None) -> bytes:
         """See ``Service.infer``; the answer says which server gave it and how many were tried.
@@ -189,3 +195,11 @@ class Interceptor:
                 self._seconds.observe(latency_s, server=server.name, model=request.model)
             self._attempts.inc(server=server.name, model=request.model, outcome=status)
             self._balancer.observe(Outcome(request, server.name, status, latency_s))
+
+
+def _in_flight(server: Server) -> float:
+    return server.in_flight.total()
+
+
+def _is_resting(server: Server) -> float:
+    return float(server.breaker.state == "open")

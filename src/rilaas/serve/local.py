@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rilaas.core import DeadlineExceeded, NotFound, RilaasError, did_you_mean
@@ -35,6 +36,12 @@ class LocalModels:
         self._seconds = registry.histogram(
             "rilaas_serve_request_seconds", "From the front to the answer of the replica.", ("model", "version")
         )
+        ready = registry.gauge("rilaas_serve_model_ready", "1 while a replica can answer.", ("model", "version"))
+        restarts = registry.gauge("rilaas_serve_replica_restarts", "Replicas that died.", ("model", "version"))
+        for pool in self.pools:
+            labels = {"model": pool.served.ref.model, "version": pool.served.ref.revision}
+            ready.follow(partial(_is_ready, pool), **labels)
+            restarts.follow(partial(_restarts, pool), **labels)
 
     async def start(self) -> None:
         """Start all replicas side by side; if one model cannot load, none is left running."""
@@ -94,3 +101,11 @@ class LocalModels:
             f"Model {model!r} has no version {version!r} here.",
             did_you_mean(version, [each.served.ref.revision for each in versions]),
         )
+
+
+def _is_ready(pool: Pool) -> float:
+    return float(pool.ready)
+
+
+def _restarts(pool: Pool) -> float:
+    return float(pool.restarts)
