@@ -1,6 +1,8 @@
 """Judging a policy from the command line."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -72,3 +74,14 @@ def test_a_policy_that_does_not_drive_is_refused_with_both_signatures(call, make
     assert done.code == 2
     assert "picture" in done.error
     assert "image" in done.err
+
+
+@pytest.mark.parametrize("package", ["cv2", "yaml"])
+def test_a_missing_extra_is_named_with_how_to_install_it(model, package):
+    code = f"import sys; sys.modules[{package!r}] = None; from rilaas.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "evaluate", str(model)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 10
+    assert "pip install" in done.stderr
+    assert "evaluate]" in done.stderr
+    assert "Traceback" not in done.stderr
