@@ -66,9 +66,8 @@ def command(
     credentials = _credentials(listen, insecure, tls, hosts)
     served = [served_model(text, replicas=replicas, threads=threads, isolation=isolation) for text in folders]
     registry = Registry()
-    asyncio.run(
-        _serve(LocalModels(served, registry), listen, credentials, Announcement(ready_path, output, endpoint))
-    )
+    announcement = Announcement(ready_path, output, metrics_endpoint(metrics, registry))
+    asyncio.run(_serve(LocalModels(served, registry), listen, credentials, announcement))
     output.finish(tally("serve", registry))
 
 
