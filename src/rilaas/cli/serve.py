@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import grpc
 
-from rilaas.cli.lifetime import Announcement, host_and_port, live
+from rilaas.cli.lifetime import Announcement, host_and_port, live, metrics_endpoint
 from rilaas.cli.output import Output, output_options
 from rilaas.cli.tally import tally
 from rilaas.core import InvalidInput

@@ -27,7 +27,7 @@ class LocalModels:
 
     def __init__(self, served: Sequence[ServedModel], registry: Registry | None = None) -> None:
         self._sockets = Path(tempfile.mkdtemp(prefix="rilaas-"))  # mode 700
-        self.pools = [Pool(each, self._sockets) for each in served]
+        self.pools = [Pool(each, self._socket_folder(number)) for number, each in enumerate(served)]
         self._by_name: dict[str, Pool] = {pool.served.ref.model: pool for pool in self.pools}
         registry = registry or Registry()
         self._requests = registry.counter(
@@ -42,6 +42,11 @@ class LocalModels:
             labels = {"model": pool.served.ref.model, "version": pool.served.ref.revision}
             ready.follow(partial(_is_ready, pool), **labels)
             restarts.follow(partial(_restarts, pool), **labels)
+
+    def _socket_folder(self, number: int) -> Path:
+        folder = self._sockets / str(number)
+        folder.mkdir()
+        return folder
 
     async def start(self) -> None:
         """Start all replicas side by side; if one model cannot load, none is left running."""

@@ -47,7 +47,7 @@ class Pool:
 
     Args:
         served: What to run.
-        sockets: Folder for the unix sockets; ours alone.
+        sockets: Folder for the unix sockets; this pool's alone.
     """
 
     def __init__(self, served: ServedModel, sockets: Path) -> None:
@@ -106,7 +106,7 @@ class Pool:
 
     async def _launch(self, index: int) -> tuple[Launched, ReplicaLink]:
         place = self.served
-        socket = self._sockets / f"{place.ref.name}-{place.ref.version or 'x'}-{index}.sock"
+        socket = self._sockets / f"{index}.sock"
         launched = await asyncio.to_thread(
             launch, place.folder, socket, limits=place.limits, threads=place.threads, isolation=place.isolation
         )
