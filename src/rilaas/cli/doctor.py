@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from rilaas.cli.checkup import check_all
+from rilaas.cli.checkup import Check, check_all
 from rilaas.cli.config import MEANINGS, read_settings
 from rilaas.cli.output import VERDICT_FAILED, Output, output_options
 from rilaas.report import Report, Table, provenance
@@ -54,9 +55,17 @@ def command(ctx: click.Context, /, output: Output, **flags: object) -> None:
     for check in checks:
         if check.hint and check.state != "ok":
             output.talk(f"{check.name}: {check.hint}")
-    output.finish(report, "" if broken else "rilaas up --demo")
+    output.finish(report, "" if broken else _following(checks))
     if broken:
         ctx.exit(VERDICT_FAILED)
+
+
+def _following(checks: Sequence[Check]) -> str:
+    """What to do when nothing is broken: the demo, or what it needs."""
+    absent = {check.name for check in checks if check.state == "absent"}
+    return (
+        "pip install 'rilaas[serve,evaluate]'" if absent & {"extra serve", "extra evaluate"} else "rilaas up --demo"
+    )
 
 
 def _shown(value: object) -> str:
