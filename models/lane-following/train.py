@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rilaas.core import Policy
+from rilaas.evaluate.driving.latency import Latency
 from rilaas.evaluate.driving.map_file import load_map
 from rilaas.evaluate.driving.rollout import rollout
 from rilaas.evaluate.driving.scenario import Scenario
@@ -29,6 +30,7 @@ from rilaas.learn.demonstration import Preprocess
 FOLDER = Path(__file__).resolve().parent
 TRAINED_ON = ("oval", "s_bends", "zigzag")
 HELD_OUT = ("held_out_heart",)
+LATENCIES_S = (0.05, 0.1, 0.15, 0.2, 0.3)
 FIRST_HELD_OUT_SEED = 3_000_000_000  # training draws its seeds below 2 ** 31
 MARKS = ("<!-- results: written by train.py -->", "<!-- end of results -->")
 
@@ -55,9 +57,10 @@ def main() -> int:
             f"{', interrupted' if outcome.interrupted else ''}."
         )
         print(f"\n{lines[-1]}", file=sys.stderr)
-    table = evaluate(load(FOLDER), arguments.episodes)
-    print("\n".join(table))
-    write_card(lines, table)
+    policy = load(FOLDER)
+    tables = [evaluate(policy, arguments.episodes), evaluate_late(policy, arguments.episodes)]
+    print("\n\n".join("\n".join(table) for table in tables))
+    write_card(lines, tables)
     return 0
 
 
@@ -95,12 +98,12 @@ def progress_line() -> Callable[[Progress], None]:
 def evaluate(policy: Policy, episodes: int) -> list[str]:
     """Drive 60 s episodes in worlds that the training never saw; a Markdown table."""
     rows = [
-        "| map | episodes | completed | lane time, mean (min) | of the expert's lane distance, mean (min) "
+        "| map | episodes | completed | lane time, mean (min) | of the expert's distance, mean (min) "
         "| mean deviation, policy / expert |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name in (*TRAINED_ON, *HELD_OUT):
-        results = [drive(policy, name, FIRST_HELD_OUT_SEED + k) for k in range(episodes)]
+        results = [drive(policy, name, FIRST_HELD_OUT_SEED + k, Latency.none()) for k in range(episodes)]
         completed, share, distance, own_m, expert_m = (np.array(column) for column in zip(*results, strict=True))
         label = f"{name} (not trained on)" if name in HELD_OUT else name
         rows.append(
@@ -112,12 +115,31 @@ def evaluate(policy: Policy, episodes: int) -> list[str]:
     return rows
 
 
-def drive(policy: Policy, map_name: str, seed: int) -> tuple[bool, float, float, float, float]:
+def evaluate_late(policy: Policy, episodes: int) -> list[str]:
+    """The same on the held-out map with answers that come late; a Markdown table."""
+    rows = [
+        "| added latency | episodes | completed | lane time, mean (min) | of the expert's distance, mean (min) |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for latency_s in LATENCIES_S:
+        latency = Latency.fixed(latency_s)
+        results = [drive(policy, HELD_OUT[0], FIRST_HELD_OUT_SEED + k, latency) for k in range(episodes)]
+        completed, share, distance = (np.array(column) for column in list(zip(*results, strict=True))[:3])
+        rows.append(
+            f"| {1e3 * latency_s:.0f} ms | {episodes} | {completed.sum()} "
+            f"| {100 * share.mean():.1f} % ({100 * share.min():.1f} %) "
+            f"| {100 * distance.mean():.1f} % ({100 * distance.min():.1f} %) |"
+        )
+        print(rows[-1], file=sys.stderr)
+    return rows
+
+
+def drive(policy: Policy, map_name: str, seed: int, latency: Latency) -> tuple[bool, float, float, float, float]:
     """One episode: completed, lane time share, share of the expert's distance, mean deviations [m]."""
     scenario = Scenario(f"card-{map_name}", map_name, seed, duration_s=60.0, appearance="varied")
     world = World(scenario)
     tile_map = load_map(map_name)
-    own = rollout(policy, scenario, world=world)
+    own = rollout(policy, scenario, latency, world=world)
     expert = rollout(ExpertPolicy(world), scenario, world=world)
     scores, best = (score_trajectory(tile_map, result.t_s, result.poses) for result in (own, expert))
     return (
@@ -129,13 +151,13 @@ def drive(policy: Policy, map_name: str, seed: int) -> tuple[bool, float, float,
     )
 
 
-def write_card(lines: list[str], table: list[str]) -> None:
+def write_card(lines: list[str], tables: list[list[str]]) -> None:
     """Put the results between the marks in README.md; without new training, its line stays as it is."""
     card = FOLDER / "README.md"
     before, _, rest = card.read_text(encoding="utf-8").partition(MARKS[0])
     old, _, after = rest.partition(MARKS[1])
     lines = lines or [line for line in old.splitlines() if line.startswith("Trained with")]
-    text = "\n\n".join([*lines, "\n".join(table)])
+    text = "\n\n".join([*lines, *("\n".join(table) for table in tables)])
     card.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 

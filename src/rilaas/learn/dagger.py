@@ -44,8 +44,8 @@ class Dagger:
     episodes: int = 36
     recording: Recording = field(default_factory=Recording)
     decay: float = 0.6
-    steps: int = 300
-    final_steps: int = 2500
+    steps: int = 220
+    final_steps: int = 1700
     batch_size: int = 64
     learning_rate: float = 1e-3
     steering_weight: float = 4.0

@@ -22,6 +22,9 @@ MARGIN_TILES = 1
 """Ground around the map, before a plain colour begins."""
 LEVELS = 5
 MAX_SIDE_PX = 16_384
+PATCH_PX = 512
+"""The ground's texture repeats after this many pixels."""
+_OCTAVES = ((PATCH_PX, np.float32(0.5)), (128, np.float32(0.6)), (32, np.float32(0.6)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,20 @@ def _paint_of(tile_map: TileMap, tile_px: int) -> tuple[Plane, ...]:
     return covers
 
 
+def _noise(rng: np.random.Generator, size: int) -> Plane:
+    """Smooth noise of ``size`` x ``size`` drawn values over a patch whose opposite borders fit, float32."""
+    values = rng.standard_normal((size, size), np.float32)
+    if size == PATCH_PX:
+        return values
+    step = PATCH_PX // size
+    padded = np.pad(values, 1, mode="wrap")
+    smooth = cv2.resize(padded, ((size + 2) * step,) * 2, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(smooth[step:-step, step:-step], np.float32)
+
+
 def _grain_patch(rng: np.random.Generator) -> Plane:
-    """Noise in three octaves with standard deviation 1, (512, 512) float32."""
-    patch = np.zeros((512, 512), np.float32)
-    for size, share in ((512, 0.5), (128, 0.6), (32, 0.6)):
-        noise = rng.standard_normal((size, size), np.float32)
-        patch += share * cv2.resize(noise, (512, 512), interpolation=cv2.INTER_LINEAR)
+    """Noise in three octaves with standard deviation 1, (PATCH_PX, PATCH_PX) float32."""
+    patch = sum((share * _noise(rng, size) for size, share in _OCTAVES), np.zeros((PATCH_PX, PATCH_PX), np.float32))
     return np.asarray(patch / patch.std(), np.float32)
 
 
@@ -139,8 +150,7 @@ def _wear(wear: float, rng: np.random.Generator, shape: tuple[int, ...]) -> Plan
     """What is left of the paint, from 0 to 1: blotches go first."""
     if not wear:
         return np.ones(shape, np.float32)
-    noise = cv2.resize(rng.standard_normal((64, 64), np.float32), (512, 512), interpolation=cv2.INTER_LINEAR)
-    noise += 0.4 * rng.standard_normal((512, 512), np.float32)
+    noise = _noise(rng, 64) + np.float32(0.4) * _noise(rng, PATCH_PX)
     threshold = np.quantile(noise[::8, ::8], 1.0 - wear)
     left = 1.0 - np.clip(2.0 * (noise - threshold), 0.0, 1.0)
     return _tiled(np.asarray(left, np.float32), shape)
