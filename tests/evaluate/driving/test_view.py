@@ -206,3 +206,11 @@ def test_ground_kinds_have_their_colours():
 def test_a_large_map_is_drawn_coarser_so_that_opencv_can_take_it():
     tiles = parse_map("tiles:\n- [" + ", ".join(["straight/E"] * 100) + "]\n", "long")
     assert max(draw_ground(tiles, Appearance(grain=0.0, wear=0.0)).levels[0].shape) <= 16_384
+
+
+def test_the_grounds_texture_repeats_without_a_seam():
+    tiles = parse_map("tiles:\n- [grass, grass, grass, grass]\n", "lawn")
+    picture = draw_ground(tiles, Appearance(grain=0.1, wear=0.0)).levels[0].astype(float)
+    steps = np.abs(np.diff(picture[..., 1], axis=1)).mean(axis=0)
+    assert np.array_equal(picture[:, :512], picture[:, 512:1024])
+    assert steps[511] < steps.mean() + 4.0 * steps.std()
