@@ -90,7 +90,9 @@ def run_suite(
     except KeyboardInterrupt:
         if not episodes:
             raise
-    return build_report(suite, episodes, latency=latency, reference_m=reference_m, command=command)
+    return build_report(
+        suite, episodes, latency=latency, deadline_s=deadline_s, reference_m=reference_m, command=command
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ def figures(
     episodes: Sequence[ScoredEpisode],
     by_map: Mapping[str, Sequence[ScoredEpisode]],
     reference_m: Mapping[tuple[str, int], float] | None,
+    deadline_s: float | None = None,
 ) -> Iterator[Figure]:
     """The pictures of a report.
 
@@ -26,6 +27,7 @@ def figures(
         episodes: All of them.
         by_map: The same by the name of their map.
         reference_m: What somebody else drove [m], by scenario and seed.
+        deadline_s: After which an answer was lost [s]; None where nothing was.
     """
     if by_map:
         yield _map_figure(by_map)
@@ -36,7 +38,7 @@ def figures(
         reference = [episode.reference(reference_m) for episode in scored] if reference_m else None
         yield distance_chart([episode.row for episode in scored], reference=reference)
     if by_server := round_trips(episodes):
-        yield latency_chart(by_server)
+        yield latency_chart(by_server, deadline_s=deadline_s)
 
 
 def _map_figure(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure:

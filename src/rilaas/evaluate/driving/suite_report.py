@@ -36,6 +36,7 @@ def build_report(
     episodes: Sequence[ScoredEpisode],
     *,
     latency: Latency,
+    deadline_s: float | None = None,
     reference_m: Mapping[tuple[str, int], float] | None = None,
     command: Sequence[str] | None = None,
 ) -> Report:
@@ -45,6 +46,7 @@ def build_report(
         suite: What was to be run.
         episodes: What was run, in its order.
         latency: Where latencies came from.
+        deadline_s: After which an answer was lost [s]; None where nothing was.
         reference_m: What somebody else drove [m], by scenario and seed.
         command: The command line; ``sys.argv`` where None.
     """
@@ -60,7 +62,7 @@ def build_report(
         metrics=metrics,
         episodes=tuple(episode.row for episode in episodes),
         tables=tuple(_tables(suite, episodes, by_map, checks, latency)),
-        figures=tuple(figures(episodes, by_map, reference_m)),
+        figures=tuple(figures(episodes, by_map, reference_m, deadline_s)),
         provenance=provenance(sorted({episode.result.seed for episode in episodes}), command=command),
     )
 
