@@ -46,6 +46,7 @@ class Fleet:
         name: The model's name.
         servers: What to start.
         balancer: How the interceptor chooses.
+        listen: Where the interceptor listens; port 0 takes a free one.
         address: ``127.0.0.1:port`` of the interceptor, once it is up.
         about: What each server said when it was ready, by name.
     """
@@ -55,6 +56,7 @@ class Fleet:
     name: str
     servers: Sequence[FleetServer]
     balancer: str = "least_connections"
+    listen: str = "127.0.0.1:0"
     address: str = ""
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
@@ -104,7 +106,7 @@ class Fleet:
         (self.folder / "access.toml").write_text(text + "burst = 100\n")
 
     def _write_route(self) -> None:
-        lines = ['listen = "127.0.0.1:0"', f'balancer = "{self.balancer}"', 'access = "access.toml"']
+        lines = [f'listen = "{self.listen}"', f'balancer = "{self.balancer}"', 'access = "access.toml"']
         lines += ["[tls]", 'authority = "tls"']
         for server in self.servers:
             lines += ["[[servers]]", f'name = "{server.name}"', f'kind = "{server.kind}"', "insecure = true"]

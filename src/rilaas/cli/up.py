@@ -12,6 +12,7 @@ import click
 from rilaas.cli.fleet import ROBOT, Fleet, FleetServer
 from rilaas.cli.output import Output, output_options, write_text
 from rilaas.core import InvalidInput, MissingDependency, NotFound
+from rilaas.route.config import DEFAULT_PORT
 from rilaas.store import read_model_folder
 
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ Examples:
 @click.option("--demo", is_flag=True, help="Drive episodes through the service, print the table and end.")
 @click.option("--suite", "suite_name", default="demo", show_default=True, help="What --demo drives.")
 @click.option("--balancer", default="least_connections", show_default=True, help="How the interceptor chooses.")
+@click.option("--listen", metavar="HOST:PORT", help="The interceptor's.  [default: 127.0.0.1:8443; demo: any port]")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("out/demo"), show_default=True, help="Its files."
+    "--out", type=click.Path(path_type=Path), help="Keys, certificates, logs.  [default: out/fleet, out/demo]"
 )
 @click.option(
     "--report", "report_path", type=click.Path(path_type=Path), help="HTML report. [default: OUT/report.html]"
@@ -47,7 +49,8 @@ def command(
     demo: bool,
     suite_name: str,
     balancer: str,
-    out: Path,
+    listen: str | None,
+    out: Path | None,
     report_path: Path | None,
     output: Output,
 ) -> None:
@@ -58,7 +61,9 @@ def command(
     if folder is None and not demo:
         raise InvalidInput("There is nothing to serve.", "Name a model FOLDER, or try --demo.")
     model = read_model_folder(folder or shipped_model(DEMO_MODEL))
-    fleet = Fleet(out, model.path.resolve(), model.manifest.name, (EDGE, CLOUD), balancer)
+    out = out or Path("out") / ("demo" if demo else "fleet")
+    listen = listen or f"127.0.0.1:{0 if demo else DEFAULT_PORT}"
+    fleet = Fleet(out, model.path.resolve(), model.manifest.name, (EDGE, CLOUD), balancer, listen)
     previous = signal.signal(signal.SIGTERM, _interrupt)  # ends the fleet as Ctrl-C does
     try:
         with fleet:
