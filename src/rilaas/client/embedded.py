@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rilaas.core import Unauthenticated
+from rilaas.core import DeadlineExceeded, InvalidInput, Unauthenticated, Unavailable
 from rilaas.observe import Registry
 from rilaas.route import RouteConfig, Running, read_route_config, start_interceptor
 from rilaas.serve.service import Caller
@@ -44,6 +44,7 @@ class EmbeddedTransport:
         if not isinstance(config, RouteConfig):
             config = read_route_config(Path(config))
         kid = fingerprint(load_private_key(Path(private_ssh_key_path), passphrase).public)
+        self._closing = threading.Lock()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rilaas-interceptor", daemon=True)
         self._thread.start()
@@ -58,6 +59,17 @@ class EmbeddedTransport:
             raise Unauthenticated(f"The key {kid} belongs to no robot of {config.access}.", "Add it there.")
         self._caller = Caller(robot.name, kid, "embedded")
 
+    def call(self, request_id: str, body: bytes, deadline_s: float | None) -> bytes:
+        """See ``Transport.call``."""
+        reply = self.send(request_id, body, deadline_s)
+        try:
+            return reply.result(deadline_s)
+        except concurrent.futures.TimeoutError:
+            reply.cancel()
+            raise DeadlineExceeded("No answer came before the deadline.") from None
+        except concurrent.futures.CancelledError:
+            raise Unavailable("The interceptor in this process was closed.") from None
+
     def send(self, request_id: str, body: bytes, deadline_s: float | None) -> concurrent.futures.Future[bytes]:
         """See ``Transport.send``."""
         deadline = None if deadline_s is None else time.monotonic() + deadline_s
@@ -69,11 +81,22 @@ class EmbeddedTransport:
 
     def close(self) -> None:
         """See ``Transport.close``; ends the interceptor's own replicas."""
-        if not self._loop.is_closed():
-            self._run(self._running.stop()).result()
-            self._end_loop()
+        with self._closing:
+            if not self._loop.is_closed():
+                self._run(self._stop()).result()
+                self._end_loop()
+
+    async def _stop(self) -> None:
+        await self._running.stop()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if self._loop.is_closed():
+            work.close()
+            raise InvalidInput("This client is closed.", "Make a new one.")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def _end_loop(self) -> None:

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 import os
 import time
 from concurrent.futures import Future
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 
-from rilaas.client.stream import StreamTransport, wait
+from rilaas.client.stream import StreamTransport
 from rilaas.client.transport import Transport
 from rilaas.core import (
     DeadlineExceeded,
+    InvalidInput,
     ModelRef,
     Prediction,
     Signature,
@@ -27,7 +30,6 @@ from rilaas.core import (
 from rilaas.route.config import DEFAULT_PORT
 from rilaas.wire import (
     audience,
-    client_credentials,
     decode_metadata,
     decode_response,
     encode_request,
@@ -69,11 +71,12 @@ class RobotClient:
         deadline_s: float | None = None,
     ) -> None:
         key = load_private_key(Path(private_ssh_key_path).expanduser(), passphrase)
-        credentials = client_credentials(Path(ssl_certificate_location).expanduser())
         host, address = _address(target_ip)
         whom = audience(host)
         transport = StreamTransport(
-            address, credentials, lambda opens_stream: sign_token(key, whom, single_use=opens_stream)
+            address,
+            Path(ssl_certificate_location).expanduser(),
+            lambda opens_stream: sign_token(key, whom, single_use=opens_stream),
         )
         self._bind(transport, model_name, model_version, deadline_s)
 
@@ -89,7 +92,7 @@ class RobotClient:
     def _bind(self, transport: Transport, model: str, version: str, deadline_s: float | None) -> None:
         ModelRef.parse(model)
         self.model, self.version = model, version
-        self._transport, self._deadline_s = transport, deadline_s
+        self._transport, self._deadline_s = transport, _budget(deadline_s, None)
         self._prefix, self._numbers = os.urandom(4).hex(), itertools.count(1)
         self._signature: Signature | None = None
 
@@ -106,17 +109,16 @@ class RobotClient:
         An interceptor that is away is tried again, for as long as the deadline allows (5 s without one).
         """
         start = time.monotonic()
-        deadline_s = self._deadline_s if deadline_s is None else deadline_s
-        if deadline_s is not None and deadline_s <= 0.0:
-            raise DeadlineExceeded("The deadline had passed before the request was sent.")
-        patience_s = PATIENCE_S if deadline_s is None else deadline_s
+        limit_s = _budget(deadline_s, self._deadline_s)
+        patience_s = PATIENCE_S if limit_s is None else limit_s
         pause_s = FIRST_PAUSE_S
         for attempt in itertools.count(1):
-            left_s = None if deadline_s is None else start + deadline_s - time.monotonic()
+            left_s = None if limit_s is None else start + limit_s - time.monotonic()
+            if left_s is not None and left_s <= 0.0:
+                raise DeadlineExceeded("The deadline had passed before the request was sent.")
             request_id, body = self._encode(inputs)
             try:
-                reply = wait(self._transport.send(request_id, body, left_s), deadline_s, start)
-                return _prediction(reply, start, attempt)
+                return _prediction(self._transport.call(request_id, body, left_s), start, attempt)
             except Unavailable:
                 if time.monotonic() + pause_s >= start + patience_s:
                     raise
@@ -130,6 +132,7 @@ class RobotClient:
         A deadline is kept by the interceptor and the server; the future itself does not time out.
         """
         start = time.monotonic()
+        limit_s = _budget(deadline_s, self._deadline_s)
         request_id, body = self._encode(inputs)
         answer: Future[Prediction] = Future()
 
@@ -140,13 +143,17 @@ class RobotClient:
                 except Exception as error:
                     answer.set_exception(error)
 
-        limit_s = self._deadline_s if deadline_s is None else deadline_s
-        self._transport.send(request_id, body, limit_s).add_done_callback(done)
+        if limit_s is not None and limit_s <= 0.0:
+            answer.set_exception(DeadlineExceeded("The deadline had passed before the request was sent."))
+            return answer
+        reply = self._transport.send(request_id, body, limit_s)
+        reply.add_done_callback(done)
+        answer.add_done_callback(lambda answer: reply.cancel() if answer.cancelled() else None)
         return answer
 
     async def predict_async(self, inputs: Tensors, *, deadline_s: float | None = None) -> Prediction:
         """``predict`` for asyncio; raises ``DeadlineExceeded`` like it, and tries once."""
-        limit_s = self._deadline_s if deadline_s is None else deadline_s
+        limit_s = _budget(deadline_s, self._deadline_s)
         try:
             return await asyncio.wait_for(asyncio.wrap_future(self.submit(inputs, deadline_s=limit_s)), limit_s)
         except asyncio.TimeoutError:
@@ -183,16 +190,29 @@ def _address(target: str) -> tuple[str, str]:
     return host, f"{host}:{port or DEFAULT_PORT}"
 
 
+def _budget(deadline_s: float | None, default_s: float | None) -> float | None:
+    """The seconds that a call may take; None for any number of them, 0 or less for a deadline that has passed."""
+    if deadline_s is None:
+        return default_s
+    if isinstance(deadline_s, bool) or not isinstance(deadline_s, Real) or math.isnan(deadline_s):
+        raise InvalidInput(f"The deadline is {deadline_s!r}; it is a number of seconds, or None.")
+    return None if deadline_s == math.inf else float(deadline_s)
+
+
+def _number(told: object, default: float) -> float:
+    """A number that a server told, which may be any server; what is none, or below 0, is not believed."""
+    return told if isinstance(told, (int, float)) and 0 <= told < math.inf else default
+
+
 def _prediction(reply: bytes, start: float, attempt: int) -> Prediction:
     response = decode_response(reply)
     told = response.parameters
     steps = ("queue_s", "preprocess_s", "compute_s", "postprocess_s")
-    seconds = {step: float(told.get(f"rilaas_{step}", 0.0)) for step in steps}
     timing = Timing(
-        **seconds,
+        **{step: _number(told.get(f"rilaas_{step}"), 0.0) for step in steps},
         total_s=time.monotonic() - start,
         server=str(told.get("rilaas_server", "")),
-        attempts=int(told.get("rilaas_attempts", 1)) + attempt - 1,
+        attempts=int(_number(told.get("rilaas_attempts"), 1)) + attempt - 1,
         request_id=response.request_id,
     )
     return Prediction(response.tensors, timing)

@@ -1,159 +1,192 @@
-"""The network transport: one persistent ModelStreamInfer call over TLS.
+"""The network transport: one persistent ModelStreamInfer call over TLS, opened again when it breaks.
 
-A stream authenticates once and costs a third less per call than a unary RPC (see ``benchmarks/serving.py``).
+A stream authenticates once. The thread that waits for an answer reads the socket itself, see ``connection.py``.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
-import contextlib
-import queue
+import math
+import os
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
+from pathlib import Path
 
 import grpc
 
-from rilaas.core import DeadlineExceeded, RilaasError, Unavailable
-from rilaas.wire import METHODS, error_from_rpc, unwrap_stream_response, with_parameters
+from rilaas.client.connection import Connection, Stale
+from rilaas.client.dial import broken, dial, split_address, trust
+from rilaas.core import DeadlineExceeded, InvalidInput, RilaasError, Unavailable
+from rilaas.wire import METHODS, client_credentials, error_from_rpc, peek
 from rilaas.wire import inference_pb2 as pb
+from rilaas.wire.http2 import MAX_MESSAGE_BYTES, GrpcStream
+from rilaas.wire.parameter import encode_parameters
+from rilaas.wire.peek import DEADLINE
 
-MAX_MESSAGE_BYTES = 64 * 2**20
 METADATA_TIMEOUT_S = 10.0
+
+_transports: weakref.WeakSet[StreamTransport] = weakref.WeakSet()
 
 
 class StreamTransport:
-    """A channel and the stream on it, opened again when it breaks.
+    """A connection to an interceptor, or to any server with ModelStreamInfer; see ``Transport``.
+
+    Safe to use from several threads, and after a fork in both processes.
 
     Args:
         address: ``host:port``.
-        credentials: TLS; None talks in clear text.
+        ca: Certificate of the authority that signs servers (PEM); None talks in clear text.
         sign: Makes a token; the argument says whether it opens a stream. None sends no token.
+
+    Raises:
+        NotFound: There is no such certificate.
+        InvalidInput: It is none, or the address is none.
     """
 
-    def __init__(
-        self,
-        address: str,
-        credentials: grpc.ChannelCredentials | None,
-        sign: Callable[[bool], str] | None = None,
-    ) -> None:
+    def __init__(self, address: str, ca: Path | str | None = None, sign: Callable[[bool], str] | None = None) -> None:
+        split_address(address)
         self.address, self._sign = address, sign
-        options = [
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.max_reconnect_backoff_ms", 1_000),
-            ("grpc.keepalive_time_ms", 10_000),
-            ("grpc.keepalive_timeout_ms", 5_000),
-            ("grpc.use_local_subchannel_pool", 1),
-        ]
-        if credentials is None:
-            self._channel = grpc.insecure_channel(address, options)
-        else:
-            self._channel = grpc.secure_channel(address, credentials, options)
-        self._stream: _Stream | None = None
+        self._credentials = None if ca is None else client_credentials(ca)
+        self._context: ssl.SSLContext | None = None if ca is None else trust(Path(ca).expanduser())
+        self._connection: Connection | None = None
         self._opening = threading.Lock()
+        self._closed = False
+        _transports.add(self)
+
+    def call(self, request_id: str, body: bytes, deadline_s: float | None) -> bytes:
+        """See ``Transport.call``."""
+        deadline = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        while True:
+            connection, is_new = self._connected(body, deadline)
+            try:
+                return connection.call(request_id, _parts(body, deadline), deadline)
+            except Stale:
+                if is_new:
+                    raise
 
     def send(self, request_id: str, body: bytes, deadline_s: float | None) -> Future[bytes]:
-        """See ``Transport.send``."""
-        if deadline_s is not None:
-            body = with_parameters(body, {"rilaas_deadline_s": deadline_s})
-        stream = self._stream
-        if stream is None or stream.ended:
-            stream = self._open()
-        return stream.send(request_id, body)
+        """See ``Transport.send``; a connection that is not there yet is made by a thread of its own."""
+        deadline = math.inf if deadline_s is None else time.monotonic() + deadline_s
+        connection = self._connection
+        if connection is not None and connection.is_usable:
+            try:
+                return connection.send(request_id, _parts(body, deadline))
+            except Stale:
+                pass
+        answer: Future[bytes] = Future()
+        threading.Thread(
+            target=self._send_later, args=(answer, request_id, body, deadline), name="rilaas-dial", daemon=True
+        ).start()
+        return answer
 
     def metadata(self, model: str, version: str) -> bytes:
-        """See ``Transport.metadata``."""
-        request = pb.ModelMetadataRequest(name=model, version=version).SerializeToString()
-        call = self._channel.unary_unary(METHODS["ModelMetadata"].path)
-        try:
-            reply: bytes = call(request, metadata=self._authorization(False), timeout=METADATA_TIMEOUT_S)
-        except grpc.RpcError as error:
-            raise error_from_rpc(error) from None
-        return reply
+        """See ``Transport.metadata``; a unary call on a channel of its own."""
+        return self._ask_metadata(model, version, METADATA_TIMEOUT_S)
 
     def close(self) -> None:
         """See ``Transport.close``."""
         with self._opening:
-            if self._stream is not None:
-                self._stream.close()
-            self._channel.close()
+            self._closed = True
+            if self._connection is not None:
+                self._connection.close()
 
-    def _open(self) -> _Stream:
-        with self._opening:
-            if self._stream is None or self._stream.ended:
-                self._stream = _Stream(self._channel, self._authorization(True))
-            return self._stream
+    def _send_later(self, answer: Future[bytes], request_id: str, body: bytes, deadline: float) -> None:
+        def done(reply: Future[bytes]) -> None:
+            if answer.set_running_or_notify_cancel():
+                error = reply.exception()
+                if error is None:
+                    answer.set_result(reply.result())
+                else:
+                    answer.set_exception(error)
 
-    def _authorization(self, opens_stream: bool) -> tuple[tuple[str, str], ...]:
-        return (("authorization", f"Bearer {self._sign(opens_stream)}"),) if self._sign else ()
-
-
-class _Stream:
-    """One ModelStreamInfer call with a thread that hands its answers to those who wait."""
-
-    def __init__(self, channel: grpc.Channel, metadata: tuple[tuple[str, str], ...]) -> None:
-        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._waiting: dict[str, Future[bytes]] = {}
-        self._lock = threading.Lock()
-        self.ended = False
-        self._call: Any = channel.stream_stream(METHODS["ModelStreamInfer"].path)(self._requests(), metadata=metadata)
-        threading.Thread(target=self._read, name="rilaas-stream", daemon=True).start()
-
-    def send(self, request_id: str, body: bytes) -> Future[bytes]:
-        future: Future[bytes] = Future()
-        with self._lock:
-            if self.ended:
-                future.set_exception(Unavailable("The connection to the interceptor has just broken."))
-                return future
-            self._waiting[request_id] = future
-        self._outbox.put(body)
-        return future
-
-    def close(self) -> None:
-        self._outbox.put(None)
-        self._call.cancel()
-
-    def _requests(self) -> Iterator[bytes]:
-        while (body := self._outbox.get()) is not None:
-            yield body
-
-    def _read(self) -> None:
-        gone: RilaasError = Unavailable("The interceptor ended the connection.", "It may be restarting; try again.")
         try:
-            for message in self._call:
-                error, response, request_id = unwrap_stream_response(message)
-                future = self._waiting.pop(request_id, None)
-                if future is None:
-                    continue  # given up: its deadline has passed
-                with contextlib.suppress(Exception):  # cancelled by whoever waited
-                    if error is None:
-                        future.set_result(response)
-                    else:
-                        future.set_exception(error)
-        except grpc.RpcError as error:
-            gone = error_from_rpc(error)
+            connection, _ = self._connected(body, deadline)
+            connection.send(request_id, _parts(body, deadline)).add_done_callback(done)
+        except Exception as error:
+            if answer.set_running_or_notify_cancel():
+                answer.set_exception(error)
+
+    def _connected(self, body: bytes, deadline: float) -> tuple[Connection, bool]:
+        """A usable connection, and whether it was made for this call."""
+        connection = self._connection
+        if connection is not None and connection.is_usable:
+            return connection, False
+        left_s = deadline - time.monotonic()
+        if not self._opening.acquire(timeout=min(max(0.0, left_s), threading.TIMEOUT_MAX)):
+            raise DeadlineExceeded(f"The deadline passed while {self.address} was dialled.")
+        try:
+            if self._closed:
+                raise InvalidInput("This client is closed.", "Make a new one.")
+            connection = self._connection
+            if connection is not None and connection.is_usable:
+                return connection, False
+            self._connection = self._open(body, deadline)
+            return self._connection, True
         finally:
-            self._fail(gone)
+            self._opening.release()
 
-    def _fail(self, reason: RilaasError) -> None:
-        with self._lock:
-            self.ended = True
-            waiting, self._waiting = self._waiting, {}
-        self._outbox.put(None)
-        for future in waiting.values():
-            with contextlib.suppress(Exception):
-                future.set_exception(reason)
+    def _open(self, body: bytes, deadline: float) -> Connection:
+        asked = peek(body)
+        token = self._sign(True) if self._sign else ""
+        scheme = "http" if self._context is None else "https"
+        stream = GrpcStream(self.address, METHODS["ModelStreamInfer"].path, scheme=scheme, token=token)
+        socket = dial(self.address, self._context, deadline)
+
+        def explain(timeout_s: float) -> RilaasError:
+            return self._why(asked.model, asked.version, timeout_s)
+
+        return Connection(socket, stream, lambda error: broken(error, self.address), explain)
+
+    def _why(self, model: str, version: str, timeout_s: float) -> RilaasError:
+        """Why a stream ended without an answer: what a unary call with a token of the same key is told."""
+        try:
+            self._ask_metadata(model, version, timeout_s)
+        except DeadlineExceeded:
+            raise
+        except RilaasError as error:
+            return error
+        return Unavailable(
+            "The server ended the stream without an answer.",
+            "It may be restarting; a server of another kind must offer ModelStreamInfer.",
+        )
+
+    def _ask_metadata(self, model: str, version: str, timeout_s: float) -> bytes:
+        request = pb.ModelMetadataRequest(name=model, version=version).SerializeToString()
+        token = (("authorization", f"Bearer {self._sign(False)}"),) if self._sign else ()
+        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES), ("grpc.use_local_subchannel_pool", 1)]
+        if self._credentials is None:
+            channel = grpc.insecure_channel(self.address, options)
+        else:
+            channel = grpc.secure_channel(self.address, self._credentials, options)
+        with channel:
+            try:
+                call = channel.unary_unary(METHODS["ModelMetadata"].path)
+                reply: bytes = call(request, metadata=token, timeout=timeout_s)
+            except grpc.RpcError as error:
+                raise error_from_rpc(error) from None
+        return reply
+
+    def _forget(self) -> None:
+        """In a process that was forked off: leave the parent's connection to the parent."""
+        self._opening = threading.Lock()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abandon()
 
 
-def wait(future: Future[bytes], deadline_s: float | None, since: float) -> bytes:
-    """The answer, or ``DeadlineExceeded`` at ``since + deadline_s`` on the monotonic clock."""
-    left_s = None if deadline_s is None else max(0.0, since + deadline_s - time.monotonic())
-    try:
-        return future.result(left_s)
-    except concurrent.futures.TimeoutError:
-        future.cancel()
-        raise DeadlineExceeded(f"No answer within {deadline_s:g} s.") from None
+def _parts(body: bytes, deadline: float) -> tuple[bytes, ...]:
+    """A request with the seconds that are left to answer it; protobuf messages are extended by concatenation."""
+    if deadline == math.inf:
+        return (body,)
+    return body, encode_parameters({DEADLINE: max(0.0, deadline - time.monotonic())})
+
+
+def _forget_all() -> None:
+    for transport in _transports:
+        transport._forget()
+
+
+os.register_at_fork(after_in_child=_forget_all)

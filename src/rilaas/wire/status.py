@@ -30,8 +30,20 @@ for _row in ERROR_TABLE.values():  # the more general class comes first and stay
     _BY_STATUS.setdefault(grpc.StatusCode[_row.grpc_status], _row.error)
 _BY_STATUS[grpc.StatusCode.CANCELLED] = Unavailable
 
-# What grpc's TLS says, what that means, what to do: in lower case, the first one that is found counts.
+# What TLS says, in gRPC's words or Python's, what that means, what to do: in lower case, the first one found counts.
 _TLS: tuple[tuple[str, type[RilaasError], str, str], ...] = (
+    (
+        "mismatch, certificate is not valid for",
+        Unauthenticated,
+        "The server's certificate is for another name or address than the one dialled.",
+        "Dial a name that is in the certificate, or issue one with this name.",
+    ),
+    (
+        "certificate has expired",
+        Unauthenticated,
+        "The server's certificate has expired.",
+        "Issue a new one, or set this machine's clock.",
+    ),
     (
         "certificate_verify_failed",
         Unauthenticated,
@@ -118,15 +130,19 @@ def error_from_rpc(failure: grpc.RpcError | Any) -> RilaasError:
     return _foreign(failure.code(), details)
 
 
+def unreachable(details: str) -> RilaasError:
+    """What it means that a connection failed, from gRPC's, OpenSSL's or the operating system's words."""
+    lower = details.lower()
+    for words, kind, message, hint in _TLS:
+        if words in lower:
+            return kind(message, hint)
+    return Unavailable(f"The server cannot be reached: {details or 'no details'}.", "Is it running at this address?")
+
+
 def _foreign(status: grpc.StatusCode, details: str) -> RilaasError:
     lower = details.lower()
     if status is grpc.StatusCode.UNAVAILABLE:
-        for words, kind, message, hint in _TLS:
-            if words in lower:
-                return kind(message, hint)
-        return Unavailable(
-            f"The server cannot be reached: {details or 'no details'}.", "Is it running at this address?"
-        )
+        return unreachable(details)
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return DeadlineExceeded("The answer did not come before the deadline.")
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in lower:
