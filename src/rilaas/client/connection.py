@@ -163,6 +163,7 @@ class Connection:
         if self._leader is None and self._failure is None:
             self._read()  # what came while nobody was waiting: late answers, or the end
         if not self.is_usable:
+            self._tidy()
             raise Stale("The connection to the server has just ended.", "Try again.")
         call.ticket = self._stream.send(*parts)
         if self._asked <= self._heard:
