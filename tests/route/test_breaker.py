@@ -52,8 +52,7 @@ def test_a_failed_trial_doubles_the_rest_up_to_a_limit():
         while not breaker.allows():
             clock.now += 0.25
         rests.append(clock.now - start)
-        breaker.begin()
-        breaker.ended(False)
+        breaker.ended(False, is_trial=breaker.begin())
     assert rests[:3] == [1.0, 2.0, 4.0]
     assert max(rests) == LAST_REST_S
 
@@ -62,6 +61,29 @@ def test_a_trial_that_nobody_waited_for_lets_the_next_one_go():
     clock = Clock()
     breaker = broken(clock)
     clock.now = FIRST_REST_S
-    breaker.begin()
-    breaker.ended(None)
+    breaker.ended(None, is_trial=breaker.begin())
     assert breaker.allows()
+
+
+def test_many_requests_that_fail_together_rest_a_server_no_longer_than_three():
+    clock = Clock()
+    breaker = Breaker(clock)
+    for _ in range(20):
+        breaker.begin()
+    for _ in range(20):
+        breaker.ended(False)
+    assert not breaker.allows()
+    clock.now = FIRST_REST_S
+    assert breaker.allows()
+
+
+def test_a_straggler_does_not_let_a_second_trial_go():
+    clock = Clock()
+    breaker = Breaker(clock)
+    assert not breaker.begin()  # still on its way when the breaker opens
+    for _ in range(FAILURES):
+        breaker.ended(False, is_trial=breaker.begin())
+    clock.now = FIRST_REST_S
+    assert breaker.begin()
+    breaker.ended(None)
+    assert not breaker.allows()

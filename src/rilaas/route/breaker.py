@@ -32,26 +32,32 @@ class Breaker:
         state = self.state
         return state == "closed" or (state == "half-open" and not self._trial)
 
-    def begin(self) -> None:
-        """A request goes."""
-        if self._open_until is not None:
-            self._trial = True
+    def begin(self) -> bool:
+        """A request goes.
 
-    def ended(self, well: bool | None) -> None:
+        Returns:
+            Whether it is the trial; to be told to ``ended``.
+        """
+        is_trial = self._open_until is not None
+        self._trial = self._trial or is_trial
+        return is_trial
+
+    def ended(self, well: bool | None, *, is_trial: bool = False) -> None:
         """A request has ended.
 
         Args:
             well: True where the server answered, be it with the model's own error; False where it was not there;
                 None where nobody knows (too late, or the caller left).
+            is_trial: What ``begin`` said of it. Requests that were on their way when the breaker opened fail
+                together with those that opened it: they do not make its rest longer.
         """
-        self._trial = False
-        if well is None:
-            return
+        if is_trial:
+            self._trial = False
         if well:
-            self._failures, self._rest_s, self._open_until = 0, FIRST_REST_S, None
-            return
-        self._failures += 1
-        if self._open_until is not None:
-            self._rest_s = min(LAST_REST_S, 2 * self._rest_s)  # the trial failed
-        if self._failures >= FAILURES:
-            self._open_until = self._clock() + self._rest_s
+            self._failures, self._rest_s, self._open_until, self._trial = 0, FIRST_REST_S, None, False
+        elif well is False:
+            self._failures += 1
+            if is_trial:
+                self._rest_s = min(LAST_REST_S, 2 * self._rest_s)
+            if is_trial or (self._failures >= FAILURES and self._open_until is None):
+                self._open_until = self._clock() + self._rest_s

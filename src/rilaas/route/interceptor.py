@@ -6,7 +6,6 @@ and a library: a robot's client may hold one.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -173,25 +172,21 @@ class Interceptor:
 
     async def _ask(self, server: Server, request: Request, body: bytes, deadline: float | None) -> bytes:
         start = time.monotonic()
-        status = "cancelled"
+        status, verdict = "cancelled", None
         server.in_flight[request.model] += 1
-        server.breaker.begin()
+        is_trial = server.breaker.begin()
         try:
             reply = await server.upstream.infer(body, deadline)
-            status = "ok"
+            status, verdict = "ok", True
             return reply
         except RilaasError as error:
-            status = _STATUS.get(error.code, "error")
-            server.breaker.ended(_VERDICT.get(error.code, True))
-            raise
-        except asyncio.CancelledError:
-            server.breaker.ended(None)
+            status, verdict = _STATUS.get(error.code, "error"), _VERDICT.get(error.code, True)
             raise
         finally:
             latency_s = time.monotonic() - start
             server.in_flight[request.model] -= 1
+            server.breaker.ended(verdict, is_trial=is_trial)
             if status == "ok":
-                server.breaker.ended(True)
                 self._seconds.observe(latency_s, server=server.name, model=request.model)
             self._attempts.inc(server=server.name, model=request.model, outcome=status)
             self._balancer.observe(Outcome(request, server.name, status, latency_s))
