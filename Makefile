@@ -49,7 +49,9 @@ THIN := $(addprefix src/rilaas/,core wire observe balance route client serve/fro
 
 bench: $(VENV)/.dev  ## Measure; results on the screen and in out/
 	@mkdir -p out
-	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each --json out/$$(basename $$each .py).json; done
+	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py --json out/$$each.json; done
+
+BENCHMARKS := authorization balance cli serving tile_world wire
 
 docs: $(VENV)/.dev  ## Check that the documentation is true: its commands and code are run
 	@$(BIN)/python -m pytest -q tests/docs

@@ -176,6 +176,8 @@ def main():
         folder = Path(temporary)
         write_fleet(folder)
         running = start_servers(folder, options.peers)
+        if len(running) < 5:
+            print(f"without peers that are not in {options.peers}; see --help", file=sys.stderr)
         try:
             rows = targets(folder, running)
             wait_until_up(rows)

@@ -4,7 +4,6 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.wire.messages import broken, merged
 
 from rilaas.core import RilaasError
 from rilaas.wire import (
@@ -18,6 +17,7 @@ from rilaas.wire import (
     unwrap_stream_response,
 )
 from rilaas.wire import inference_pb2 as pb
+from tests.wire.messages import broken, merged
 
 READERS = (decode_request, decode_response, decode_metadata, peek, unwrap_stream_response)
 

@@ -6,7 +6,6 @@ import pytest
 from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.wire.messages import SHORT, broken, merged, requests
 
 from rilaas.core import ERROR_TABLE, InvalidInput, RateLimited, RilaasError
 from rilaas.wire import (
@@ -19,6 +18,7 @@ from rilaas.wire import (
     wrap_stream_response,
 )
 from rilaas.wire import inference_pb2 as pb
+from tests.wire.messages import SHORT, broken, merged, requests
 
 VALUES = st.one_of(SHORT, st.booleans(), st.floats(allow_nan=False), st.integers(-(2**63), 2**64 - 1))
 
