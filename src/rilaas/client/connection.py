@@ -74,6 +74,7 @@ class Connection:
         self._calls: dict[str, _Call] = {}
         self._leader: _Call | None = None
         self._failure: RilaasError | None = None
+        self._is_fresh = True
         self._is_refused = False  # the stream ended before any answer
         self._reason: RilaasError | None = None
         self._explaining = threading.Lock()
@@ -160,8 +161,9 @@ class Connection:
 
     def _start(self, request_id: str, call: _Call, parts: Sequence[bytes]) -> None:
         """Send a request, or queue it where the socket or the windows are full."""
-        if self._leader is None and self._failure is None:
+        if self._leader is None and self._failure is None and not self._is_fresh:
             self._read()  # what came while nobody was waiting: late answers, or the end
+        self._is_fresh = False
         if not self.is_usable:
             self._tidy()
             raise Stale("The connection to the server has just ended.", "Try again.")
@@ -239,13 +241,12 @@ class Connection:
         except RilaasError as error:
             self._fail(error)
         except OSError as error:
-            self._fail(self._broken(error))
+            self._lost(self._broken(error))
         except BaseException:  # such as KeyboardInterrupt: bytes may be lost
             self._fail(Unavailable("The connection was interrupted while it was read."))
             raise
         if self._stream.end and self._failure is None:
-            self._is_refused = not self._stream.heard_messages
-            self._fail(Unavailable(f"The connection ended: {self._stream.end}.", "The server may be restarting."))
+            self._lost(Unavailable(f"The connection ended: {self._stream.end}.", "The server may be restarting."))
 
     def _flush(self) -> None:
         """Send what may be sent and what the socket takes."""
@@ -261,7 +262,9 @@ class Connection:
         except _NOT_NOW:
             pass
         except OSError as error:
-            self._fail(self._broken(error))
+            self._unsent = memoryview(b"")
+            self._read()  # why, or answers that had been sent before
+            self._lost(self._broken(error))
             return
         except BaseException:  # such as KeyboardInterrupt: it is not known how much was sent
             self._fail(Unavailable("The connection was interrupted while it was written."))
@@ -288,6 +291,12 @@ class Connection:
             self._bell.set()
         elif call is not self._leader:
             call.wake.release()
+
+    def _lost(self, failure: RilaasError) -> None:
+        """The other side ended it."""
+        if self._failure is None:
+            self._is_refused = not self._stream.heard_messages
+            self._fail(failure)
 
     def _fail(self, failure: RilaasError) -> None:
         """End the connection; whoever waits is told."""

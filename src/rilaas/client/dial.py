@@ -72,14 +72,14 @@ def dial(address: str, context: ssl.SSLContext | None, deadline: float) -> socke
         if time.monotonic() >= deadline:
             raise DeadlineExceeded(f"The deadline passed while {address} was dialled.") from None
         raise unreachable(f"{address} did not take the connection within {CONNECT_TIMEOUT_S:g} s") from None
-    except OSError as error:  # ssl.SSLError, too
+    except ssl.SSLError as error:
+        raise unreachable(f"TLS handshake with {address}: {error}") from None
+    except OSError as error:
         raise broken(error, address) from None
 
 
 def broken(error: OSError, address: str) -> RilaasError:
-    """What a failed system call or TLS operation means."""
-    if isinstance(error, ssl.SSLError):
-        return unreachable(f"TLS handshake with {address}: {error}")
+    """What it means that a system call or a TLS operation failed."""
     return unreachable(f"{address}: {error.strerror or error}")
 
 

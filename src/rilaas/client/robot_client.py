@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import math
 import os
+import re
 import time
 from concurrent.futures import Future
 from numbers import Real
@@ -179,15 +180,21 @@ class RobotClient:
         return request_id, encode_request(self.model, self.version, inputs, request_id=request_id)
 
 
+_TARGET = re.compile(
+    r"\[(?P<bracketed>[^\[\]\s]+)\](:(?P<port>\d+))?"
+    r"|(?P<bare>[^\[\]\s:]*:[^\[\]\s:]*:[^\[\]\s]*)"  # IPv6 without brackets
+    r"|(?P<host>[^\[\]\s:]+)(:(?P<its_port>\d+))?"
+)
+
+
 def _address(target: str) -> tuple[str, str]:
     """``host`` and ``host:port`` of a target as a person writes it; IPv6 in brackets where a port follows."""
-    if target.startswith("["):
-        host, _, port = target[1:].partition("]")
-        return host, f"[{host}]{port or f':{DEFAULT_PORT}'}"
-    if target.count(":") > 1:
-        return target, f"[{target}]:{DEFAULT_PORT}"
-    host, _, port = target.partition(":")
-    return host, f"{host}:{port or DEFAULT_PORT}"
+    found = _TARGET.fullmatch(target)
+    if found is None:
+        raise InvalidInput(f"{target!r} is no address.", "Write a host or host:port, such as 10.0.0.5 or [::1]:9000.")
+    host = found["bracketed"] or found["bare"] or found["host"]
+    port = found["port"] or found["its_port"] or DEFAULT_PORT
+    return host, f"{host}:{port}" if found["host"] else f"[{host}]:{port}"
 
 
 def _budget(deadline_s: float | None, default_s: float | None) -> float | None:

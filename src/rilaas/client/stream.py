@@ -146,6 +146,13 @@ class StreamTransport:
             self._ask_metadata(model, version, timeout_s)
         except DeadlineExceeded:
             raise
+        except Unavailable as error:
+            if self._context is None:
+                return error
+            return Unavailable(
+                error.message,
+                "Does the server want a client certificate? Robots dial the interceptor (rilaas route).",
+            )
         except RilaasError as error:
             return error
         return Unavailable(
