@@ -357,7 +357,12 @@ def echo(request):
     thread.start()
     server, port = asyncio.run_coroutine_threadsafe(start(), loop).result()
     yield port
-    asyncio.run_coroutine_threadsafe(server.stop(0), loop).result()
+
+    async def stop():
+        await server.stop(1)
+        await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+    asyncio.run_coroutine_threadsafe(stop(), loop).result()
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
