@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from rilaas.client import RobotClient, StreamTransport, connection
+from rilaas.client import RobotClient, StreamTransport, connection, line
 from rilaas.core import (
     DeadlineExceeded,
     InvalidInput,
@@ -293,14 +293,14 @@ def test_nobody_at_the_address_is_unavailable_when_the_deadline_or_the_patience_
 
 
 def test_a_silent_server_is_pinged_and_left_when_it_does_not_answer(robot, network, server, monkeypatch):
-    monkeypatch.setattr(connection, "PING_AFTER_S", 0.2)
-    monkeypatch.setattr(connection, "DEAD_AFTER_S", 0.4)
-    line = network(server)
-    client = robot("slow", line.address)
+    monkeypatch.setattr(line, "PING_AFTER_S", 0.2)
+    monkeypatch.setattr(line, "DEAD_AFTER_S", 0.4)
+    way = network(server)
+    client = robot("slow", way.address)
     client.predict(x(0))
     assert client.predict(x(0.35, 1))["y"][1] == 2  # longer than that, but the pings are answered
-    assert line.connections == 1
-    line.open.clear()
+    assert way.connections == 1
+    way.open.clear()
     future = client.submit(x(0))
     with pytest.raises(Unavailable, match="sign of life"):
         future.result(20)

@@ -8,27 +8,18 @@ there as long as there are any. The pattern is known as leader and followers (Sc
 
 from __future__ import annotations
 
-import contextlib
 import math
-import select
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from rilaas.client.dial import DEAD_AFTER_S
+from rilaas.client.line import Line
 from rilaas.core import DeadlineExceeded, RilaasError, Unavailable
 from rilaas.wire import unwrap_stream_response
-from rilaas.wire.http2 import GrpcStream
 
-PING_AFTER_S = 10.0  # of silence while somebody waits; DEAD_AFTER_S of silence end the connection
 PUMP_IDLE_S = 1.0  # then its thread ends
 EXPLAIN_TIMEOUT_S = 10.0
-READ_BYTES = 256 * 2**10
-_TLS_RECORD_BYTES = 16 * 2**10
-_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Stale(Unavailable):
@@ -51,43 +42,21 @@ class _Call:
 
 
 class Connection:
-    """A connected socket with the state of its stream. All methods are safe from any thread.
+    """A line with the calls on it. All methods are safe from any thread.
 
     Args:
-        sock: Does not block; the connection closes it.
-        stream: Fresh.
-        broken: What a failed system call means.
-        explain: Asked once, with a timeout [s], why the stream ended before any answer came.
+        line: Fresh; the connection closes it.
+        explain: Asked once, with a timeout [s], why the line ended before any answer came.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        stream: GrpcStream,
-        broken: Callable[[OSError], RilaasError],
-        explain: Callable[[float], RilaasError],
-    ) -> None:
-        self._socket, self._stream, self._broken, self._explain = sock, stream, broken, explain
-        self._lock = (
-            threading.Lock()
-        )  # guards all that follows, and the socket; nobody waits for bytes while it is held
+    def __init__(self, line: Line, explain: Callable[[float], RilaasError]) -> None:
+        self._line, self._explain = line, explain
+        self._lock = threading.Lock()  # guards the line and what follows; nobody waits for bytes while it is held
         self._calls: dict[str, _Call] = {}
         self._leader: _Call | None = None
-        self._failure: RilaasError | None = None
         self._is_fresh = True
-        self._is_refused = False  # the stream ended before any answer
         self._reason: RilaasError | None = None
         self._explaining = threading.Lock()
-        self._unsent = memoryview(b"")
-        self._buffer = memoryview(bytearray(READ_BYTES))
-        self._heard = self._asked = time.monotonic()
-        self._pinged = -math.inf
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._poll, self._events = select.poll(), select.POLLIN
-        self._poll.register(self._socket, self._events)
-        self._poll.register(self._wake_reader, select.POLLIN)
         self._pump = _Call()  # stands for the pump's thread as a leader; done when there are finished futures
         self._finished: list[_Call] = []
         self._has_pump = self._is_completing = False
@@ -96,7 +65,7 @@ class Connection:
     @property
     def is_usable(self) -> bool:
         """Whether new requests may be sent, as far as is known."""
-        return self._failure is None and not self._stream.going_away
+        return self._line.is_usable
 
     def call(self, request_id: str, parts: Sequence[bytes], deadline: float) -> bytes:
         """Send a request and wait for its answer.
@@ -149,40 +118,38 @@ class Connection:
     def close(self) -> None:
         """Hang up; calls in flight fail with ``Unavailable``."""
         with self._lock:
-            if self._failure is None:
-                self._stream.close()
-                self._flush()
-                self._fail(Unavailable("The connection was closed on this side."))
+            self._line.hang_up(Unavailable("The connection was closed on this side."))
+            self._settle()
 
     def abandon(self) -> None:
         """Close the descriptors in a forked process, where the locks may be held by threads that do not exist."""
-        for each in (self._socket, self._wake_reader, self._wake_writer):
-            each.close()
+        self._line.release()
 
     def _start(self, request_id: str, call: _Call, parts: Sequence[bytes]) -> None:
         """Send a request, or queue it where the socket or the windows are full."""
-        if self._leader is None and self._failure is None and not self._is_fresh:
-            self._read()  # what came while nobody was waiting: late answers, or the end
+        if not (self._leader or self._is_fresh or self._line.failure):
+            self._deliver(self._line.read())  # what came while nobody was waiting: late answers, or the end
         self._is_fresh = False
-        if not self.is_usable:
-            self._tidy()
+        if not self._line.is_usable:
+            self._settle()
             raise Stale("The connection to the server has just ended.", "Try again.")
-        call.ticket = self._stream.send(*parts)
-        if self._asked <= self._heard:
-            self._asked = time.monotonic()
         self._calls[request_id] = call
-        self._flush()
-        if self._unsent and self._leader is not None:
-            self._wake()
+        try:
+            call.ticket = self._line.send(parts)
+        except BaseException:
+            del self._calls[request_id]
+            raise
+        if self._leader is not None and (self._line.is_blocked or self._line.failure):
+            self._line.wake()
 
     def _leave(self, request_id: str, call: _Call) -> None:
         if not call.is_done:
             self._calls.pop(request_id, None)
-            self._stream.withdraw(call.ticket)
+            self._line.withdraw(call.ticket)
         if self._leader is call:
             self._leader = None
             self._appoint()
-        self._tidy()
+        self._settle()
 
     def _withdraw(self, request_id: str, call: _Call) -> None:
         with self._lock:
@@ -203,85 +170,50 @@ class Connection:
             self._leader = self._pump
             self._bell.set()
 
-    def _tidy(self) -> None:
-        """Close what nobody reads any more."""
-        if self._stream.going_away and not self._calls:
-            self._fail(Unavailable("The server is going away.", "Try again."))
-        if self._failure is not None and self._leader is None:
-            self.abandon()
+    def _settle(self) -> None:
+        """Tell whoever waits on a line that has ended; close one that nobody reads any more."""
+        if not (self._calls or self._line.is_usable):
+            self._line.fail(Unavailable("The server is going away.", "Try again."))
+        if (failure := self._line.failure) is None:
+            return
+        calls, self._calls = self._calls, {}
+        for call in calls.values():
+            call.error = failure
+            self._finish(call)
+        self._pump.is_done = True
+        if self._leader is None:
+            self._line.release()
+        else:
+            self._line.wake()
 
     def _lead(self, call: _Call, deadline: float) -> None:
         """Read until the call is done or its deadline has passed."""
         with self._lock:
-            look_at = self._look_for_life()
-        while not call.is_done and (now := time.monotonic()) < deadline:
-            ready = self._poll.poll(math.ceil(1e3 * max(0.0, min(deadline, look_at) - now)))
+            look_at = self._line.look_for_life()
+        while not call.is_done and time.monotonic() < deadline:
+            self._line.wait(min(deadline, look_at))
             with self._lock:
-                if self._failure is None:
-                    if any(descriptor == self._wake_reader.fileno() for descriptor, _ in ready):
-                        self._wake_reader.recv(4096)
-                    self._read()
-                    look_at = self._look_for_life()
-                    self._flush()
+                if self._line.failure is None:
+                    self._deliver(self._line.read())
+                if not call.is_done:
+                    self._line.flush()
+                    look_at = self._line.look_for_life()
+                if self._line.failure is not None:
+                    self._settle()
 
-    def _read(self) -> None:
-        """Take what has come."""
-        try:
-            size = _TLS_RECORD_BYTES
-            while size >= _TLS_RECORD_BYTES:  # a short read is the last one
-                size = self._socket.recv_into(self._buffer)
-                self._heard = time.monotonic()
-                if not size:
-                    self._stream.end = self._stream.end or "the server closed it"
-                    break
-                for message in self._stream.receive(self._buffer[:size]):
-                    self._deliver(message)
-        except _NOT_NOW:
-            pass
-        except RilaasError as error:
-            self._fail(error)
-        except OSError as error:
-            self._lost(self._broken(error))
-        except BaseException:  # such as KeyboardInterrupt: bytes may be lost
-            self._fail(Unavailable("The connection was interrupted while it was read."))
-            raise
-        if self._stream.end and self._failure is None:
-            self._lost(Unavailable(f"The connection ended: {self._stream.end}.", "The server may be restarting."))
-
-    def _flush(self) -> None:
-        """Send what may be sent and what the socket takes."""
-        if self._failure is not None:
-            return
-        try:
-            while True:
-                if not self._unsent:
-                    self._unsent = memoryview(b"".join(self._stream.outgoing()))
-                    if not self._unsent:
-                        break
-                self._unsent = self._unsent[self._socket.send(self._unsent) :]
-        except _NOT_NOW:
-            pass
-        except OSError as error:
-            self._unsent = memoryview(b"")
-            self._read()  # why, or answers that had been sent before
-            self._lost(self._broken(error))
-            return
-        except BaseException:  # such as KeyboardInterrupt: it is not known how much was sent
-            self._fail(Unavailable("The connection was interrupted while it was written."))
-            raise
-        events = select.POLLIN | select.POLLOUT if self._unsent else select.POLLIN
-        if events != self._events:
-            self._events = events
-            self._poll.modify(self._socket, events)
-
-    def _deliver(self, message: bytes) -> None:
-        error, reply, request_id = unwrap_stream_response(message)
-        if error is not None and not request_id and len(self._calls) == 1:
-            request_id = next(iter(self._calls))  # of a server that does not say which request it refuses
-        call = self._calls.pop(request_id, None)
-        if call is not None:  # else it was given up: its deadline has passed
-            call.reply, call.error = reply, error
-            self._finish(call)
+    def _deliver(self, messages: Sequence[bytes]) -> None:
+        for message in messages:
+            try:
+                error, reply, request_id = unwrap_stream_response(message)
+            except RilaasError as broken:
+                self._line.fail(broken)
+                return
+            if error is not None and not request_id and len(self._calls) == 1:
+                request_id = next(iter(self._calls))  # of a server that does not say which request it refuses
+            call = self._calls.pop(request_id, None)
+            if call is not None:  # else it was given up: its deadline has passed
+                call.reply, call.error = reply, error
+                self._finish(call)
 
     def _finish(self, call: _Call) -> None:
         call.is_done = True
@@ -292,49 +224,9 @@ class Connection:
         elif call is not self._leader:
             call.wake.release()
 
-    def _lost(self, failure: RilaasError) -> None:
-        """The other side ended it."""
-        if self._failure is None:
-            self._is_refused = not self._stream.heard_messages
-            self._fail(failure)
-
-    def _fail(self, failure: RilaasError) -> None:
-        """End the connection; whoever waits is told."""
-        if self._failure is not None:
-            return
-        self._failure = failure
-        calls, self._calls = self._calls, {}
-        for call in calls.values():
-            call.error = failure
-            self._finish(call)
-        self._pump.is_done = True
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        if self._leader is not None:
-            self._wake()
-        self._tidy()
-
-    def _look_for_life(self) -> float:
-        """Ping a silent server, give up a dead one; returns when to look again."""
-        now = time.monotonic()
-        if self._heard >= self._pinged:
-            due = max(self._heard, self._asked) + PING_AFTER_S
-            if now < due:
-                return due
-            self._stream.ping()
-            self._pinged = now
-        dead_at = self._pinged + DEAD_AFTER_S - PING_AFTER_S
-        if now >= dead_at:
-            self._fail(Unavailable(f"The server has given no sign of life for {DEAD_AFTER_S} s.", "Try again."))
-        return dead_at
-
-    def _wake(self) -> None:
-        with contextlib.suppress(*_NOT_NOW):
-            self._wake_writer.send(b"\0")
-
     def _explained(self, error: RilaasError, deadline: float) -> RilaasError:
         """The error, or why the stream was refused, which takes a question of its own."""
-        if error is not self._failure or not self._is_refused:
+        if error is not self._line.failure or not self._line.is_refused:
             return error
         if not self._explaining.acquire(timeout=_timeout(deadline)):
             return DeadlineExceeded("The deadline passed while the server was asked why it ended the stream.")
@@ -371,7 +263,7 @@ class Connection:
             if self._leader is self._pump:
                 self._leader = None
                 self._appoint()
-            self._tidy()
+            self._settle()
         for call in finished:
             assert call.future is not None
             if call.future.set_running_or_notify_cancel():
@@ -381,7 +273,7 @@ class Connection:
                     call.future.set_exception(self._explained(call.error, math.inf))
         with self._lock:
             self._is_completing = False
-            if self._failure is None and self._leader is None:
+            if self._line.failure is None and self._leader is None:
                 self._appoint()
             if self._finished:
                 self._bell.set()

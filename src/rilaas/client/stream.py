@@ -19,6 +19,7 @@ import grpc
 
 from rilaas.client.connection import Connection, Stale
 from rilaas.client.dial import broken, dial, split_address, trust
+from rilaas.client.line import Line
 from rilaas.core import DeadlineExceeded, InvalidInput, RilaasError, Unavailable
 from rilaas.wire import METHODS, client_credentials, error_from_rpc, peek
 from rilaas.wire import inference_pb2 as pb
@@ -133,12 +134,12 @@ class StreamTransport:
         token = self._sign(True) if self._sign else ""
         scheme = "http" if self._context is None else "https"
         stream = GrpcStream(self.address, METHODS["ModelStreamInfer"].path, scheme=scheme, token=token)
-        socket = dial(self.address, self._context, deadline)
+        line = Line(dial(self.address, self._context, deadline), stream, lambda error: broken(error, self.address))
 
         def explain(timeout_s: float) -> RilaasError:
             return self._why(asked.model, asked.version, timeout_s)
 
-        return Connection(socket, stream, lambda error: broken(error, self.address), explain)
+        return Connection(line, explain)
 
     def _why(self, model: str, version: str, timeout_s: float) -> RilaasError:
         """Why a stream ended without an answer: what a unary call with a token of the same key is told."""

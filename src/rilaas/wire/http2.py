@@ -122,6 +122,14 @@ class GrpcStream:
         """Take back a message of which nothing has gone out yet; returns whether that was so."""
         return ticket != self._begun and self._queue.pop(ticket, None) is not None
 
+    @property
+    def has_outgoing(self) -> bool:
+        """Whether there is something that may go out now."""
+        return bool(
+            self._control
+            or (self._queue and self._stream_window > 0 and self._connection_window > 0 and not self.end)
+        )
+
     def outgoing(self, limit_bytes: int = OUTGOING_BYTES) -> list[Buffer]:
         """What may go out now, in order: acknowledgements, and messages as far as the windows are open.
 
