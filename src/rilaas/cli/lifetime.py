@@ -6,10 +6,10 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import grpc
@@ -20,6 +20,7 @@ from rilaas.observe import MetricsEndpoint, Registry, serve_metrics
 from rilaas.serve.front import Front
 
 DRAIN_S = 10.0  # how long requests in flight may take after the signal
+_T = TypeVar("_T")
 
 
 async def live(
@@ -48,6 +49,22 @@ async def live(
         await front.drain(DRAIN_S)
     finally:
         await stop()
+
+
+async def unless_signalled(starting: Coroutine[Any, Any, _T]) -> _T:
+    """Wait for something that starts; SIGTERM or Ctrl-C breaks it off.
+
+    Raises:
+        click.Abort: There was a signal.
+    """
+    task = asyncio.ensure_future(starting)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        raise click.Abort from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +104,7 @@ def host_and_port(text: str) -> tuple[str, int]:
         InvalidInput: It is something else.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise InvalidInput(f"{text!r} is not an address.", "Write HOST:PORT, for example 127.0.0.1:8001.")
     return host, int(port)
 

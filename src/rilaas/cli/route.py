@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rilaas.cli.lifetime import Announcement, live, metrics_endpoint
+from rilaas.cli.lifetime import Announcement, live, metrics_endpoint, unless_signalled
 from rilaas.cli.output import Output, output_options
 from rilaas.cli.tally import tally
 from rilaas.observe import Registry, set_up_logs
@@ -63,7 +63,7 @@ async def _route(config: RouteConfig, registry: Registry, announcement: Announce
         authority = ensure_authority(config.tls.authority)
         mine = authority.issue("route", hosts=list(config.tls.hosts))
         credentials = server_credentials(mine.cert_path, mine.key_path)
-    running = await start_interceptor(config, registry)
+    running = await unless_signalled(start_interceptor(config, registry))
 
     def announce(port: int) -> None:
         servers = list(running.interceptor.servers)

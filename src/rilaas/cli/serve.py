@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import grpc
 
-from rilaas.cli.lifetime import Announcement, host_and_port, live, metrics_endpoint
+from rilaas.cli.lifetime import Announcement, host_and_port, live, metrics_endpoint, unless_signalled
 from rilaas.cli.output import Output, output_options
 from rilaas.cli.tally import tally
 from rilaas.core import InvalidInput
@@ -74,7 +74,7 @@ def command(
 async def _serve(
     models: LocalModels, listen: str, credentials: grpc.ServerCredentials | None, announcement: Announcement
 ) -> None:
-    await models.start()
+    await unless_signalled(models.start())
 
     def announce(port: int) -> None:
         lines = [f"serving {pool.served.ref} ({pool.digest}; {pool.isolation})" for pool in models.pools]

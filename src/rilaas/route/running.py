@@ -17,6 +17,7 @@ from rilaas.route.upstream import Distant, LocalUpstream, Server, Upstream
 from rilaas.serve.front import Front
 from rilaas.serve.local import LocalModels
 from rilaas.serve.pool import served_model
+from rilaas.serve.starting import all_or_none
 from rilaas.wire import Authority, client_credentials, ensure_authority
 
 
@@ -62,7 +63,7 @@ async def start_interceptor(
     balancer = make_balancer(config.balancer)
     running = Running(Interceptor(servers, access, balancer, registry), access, tuple(remotes), tuple(held))
     try:
-        await asyncio.gather(*(remote.start() for remote in remotes), *(each.start() for each in held))
+        await all_or_none([*(remote.start() for remote in remotes), *(each.start() for each in held)])
     except BaseException:
         await running.stop()
         raise

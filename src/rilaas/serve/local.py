@@ -14,6 +14,7 @@ from rilaas.core import DeadlineExceeded, NotFound, RilaasError, did_you_mean
 from rilaas.observe import Registry
 from rilaas.serve.pool import Pool, ServedModel
 from rilaas.serve.service import Caller, ModelState
+from rilaas.serve.starting import all_or_none
 from rilaas.wire import peek
 
 
@@ -51,7 +52,7 @@ class LocalModels:
     async def start(self) -> None:
         """Start all replicas side by side; if one model cannot load, none is left running."""
         try:
-            await asyncio.gather(*(pool.start() for pool in self.pools))
+            await all_or_none([pool.start() for pool in self.pools])
         except BaseException:
             await self.stop()
             raise

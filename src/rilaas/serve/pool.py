@@ -6,11 +6,13 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from rilaas.core import ModelRef, RilaasError, Unavailable
 from rilaas.serve.isolation import Launched, launch
 from rilaas.serve.link import ReplicaLink
+from rilaas.serve.starting import launched_aside
 from rilaas.store import Limits, read_model_folder
 
 _log = logging.getLogger("rilaas.serve")
@@ -107,10 +109,15 @@ class Pool:
     async def _launch(self, index: int) -> tuple[Launched, ReplicaLink]:
         place = self.served
         socket = self._sockets / f"{index}.sock"
-        launched = await asyncio.to_thread(
+        start = partial(
             launch, place.folder, socket, limits=place.limits, threads=place.threads, isolation=place.isolation
         )
-        link = await ReplicaLink.connect(socket)
+        launched = await launched_aside(start)
+        try:
+            link = await ReplicaLink.connect(socket)
+        except BaseException:
+            await asyncio.to_thread(launched.stop, STOP_GRACE_S)
+            raise
         self._links.append(link)
         self.reason, self.digest, self.isolation = "", launched.version, launched.isolation
         _log.info(
@@ -138,8 +145,8 @@ class Pool:
             await asyncio.sleep(pause_s)
             try:
                 return await self._launch(index)
-            except RilaasError as error:
-                self.reason = error.message
+            except (RilaasError, OSError) as error:  # OSError: no memory or file descriptors just now
+                self.reason = str(error)
                 pause_s = min(LAST_PAUSE_S, 2 * pause_s)
 
     def _drop(self, link: ReplicaLink) -> None:
