@@ -7,6 +7,7 @@ One run, interleaved rounds, medians over all rounds; the same PilotNet (158 kB 
 - bare: grpc.aio and onnxruntime in one process, no TLS, no authentication: the floor;
 - serve: `rilaas serve` (front and replica process), no TLS, asked by RobotClient's stream and by tritonclient;
 - route: `rilaas route` with TLS, robot token, access policy, rate limit and a replica of its own, the same two;
+- both again with a model that computes nothing, which shows the way alone;
 - MLServer and KServe's model server from PyPI, where FOLDER has their virtual environments (`python -m venv
   FOLDER/mlserver && FOLDER/mlserver/bin/pip install mlserver onnxruntime`, the same for kserve).
 """
@@ -25,11 +26,10 @@ HERE = Path(__file__).resolve().parent
 WEIGHTS = HERE.parent / "models" / "lane-following" / "weights.onnx"
 PORTS = {"bare": 18101, "serve": 18102, "route": 18103, "mlserver": 18104, "kserve": 18106}
 
-MODEL = """name = "pilot"
+MODEL = """name = "{name}"
 task = "benchmark"
-description = "PilotNet without its hooks: 158,400 bytes in, 8 bytes out."
-backend = "onnxruntime"
-weights = "weights.onnx"
+description = "158,400 bytes in, 8 bytes out."
+{backend}
 [inputs.input]
 datatype = "FP32"
 shape = [-1, 3, 66, 200]
@@ -39,19 +39,31 @@ shape = [-1, 2]
 """
 
 
+EMPTY = """class Model:
+    def __init__(self, folder, session): pass
+    def predict(self, inputs): return {"command": inputs["input"][:, 0, 0, :2]}
+    def reset(self): pass
+"""
+
+
 def write_fleet(folder):
-    """A model folder, a robot with its key, an access policy and a route."""
+    """Two model folders, PilotNet and one that computes nothing; a robot with its key, an access policy, a route."""
     from rilaas.wire import ensure_authority, generate_key
 
-    (folder / "pilot").mkdir()
-    (folder / "pilot" / "model.toml").write_text(MODEL)
+    for name, backend in (
+        ("pilot", 'backend = "onnxruntime"\nweights = "weights.onnx"'),
+        ("empty", 'backend = "python"\nhooks = "hooks.py"'),
+    ):
+        (folder / name).mkdir()
+        (folder / name / "model.toml").write_text(MODEL.format(name=name, backend=backend))
     (folder / "pilot" / "weights.onnx").write_bytes(WEIGHTS.read_bytes())
+    (folder / "empty" / "hooks.py").write_text(EMPTY)
     key = generate_key(folder / "robot").public
-    rate = "rate_per_s = 1000000\nburst = 1000\n"
-    (folder / "access.toml").write_text(f'[robots.bench]\nkeys = ["{key.line}"]\n[robots.bench.models.pilot]\n{rate}')
+    grant = '[robots.bench.models."*"]\nrate_per_s = 1000000\nburst = 1000\n'
+    (folder / "access.toml").write_text(f'[robots.bench]\nkeys = ["{key.line}"]\n{grant}')
     (folder / "route.toml").write_text(
         f'listen = "127.0.0.1:{PORTS["route"]}"\naccess = "access.toml"\n[tls]\nauthority = "tls"\n'
-        '[[servers]]\nname = "here"\nmodels = ["pilot"]\n'
+        '[[servers]]\nname = "here"\nmodels = ["pilot", "empty"]\n'
     )
     ensure_authority(folder / "tls")
 
@@ -74,7 +86,15 @@ def start_servers(folder, peers):
     rilaas = [sys.executable, "-m", "rilaas.cli"]
     commands = {
         "bare": [sys.executable, HERE / "peers" / "bare.py", WEIGHTS, PORTS["bare"]],
-        "serve": [*rilaas, "serve", folder / "pilot", "--listen", f"127.0.0.1:{PORTS['serve']}", "--insecure"],
+        "serve": [
+            *rilaas,
+            "serve",
+            folder / "pilot",
+            folder / "empty",
+            "--listen",
+            f"127.0.0.1:{PORTS['serve']}",
+            "--insecure",
+        ],
         "route": [*rilaas, "route", "--config", folder / "route.toml"],
     }
     if (peers / "mlserver").exists():
@@ -101,6 +121,10 @@ def targets(folder, names):
         "route + TLS + token, tritonclient": ("triton", "route", secure),
         "MLServer, unary": ("unary", "mlserver", {}),
         "KServe, unary": ("unary", "kserve", {}),
+        "serve, RobotClient, empty model": ("robot", "serve", {"model": "empty"}),
+        "serve, tritonclient, empty model": ("triton", "serve", {"model": "empty"}),
+        "route, RobotClient, empty model": ("robot", "route", {**secure, "model": "empty"}),
+        "route, tritonclient, empty model": ("triton", "route", {**secure, "model": "empty"}),
     }
     return {
         label: {"kind": kind, "address": f"127.0.0.1:{PORTS[server]}", "model": "pilot", "version": "", **extra}
@@ -195,12 +219,10 @@ def main():
             f"{label:36}{row['p50_ms']:8.3f}{row['ratio']:7.2f}{row['p99_ms']:8.2f}"
             f"{row['p50_ms_at_8']:13.2f}{row['requests_per_s_at_8']:17.0f}"
         )
-    for server in ("serve", "route"):
-        ours, theirs = (
-            next(row["p50_ms"] for label, row in results.items() if label.startswith(server) and client in label)
-            for client in ("RobotClient", "tritonclient")
-        )
-        print(f"{server}: a call of RobotClient is {theirs / ours:.2f} times as fast as one of tritonclient")
+    for label, row in results.items():
+        if "RobotClient" in label:
+            theirs = results[label.replace("RobotClient", "tritonclient")]["p50_ms"]
+            print(f"{label}: {theirs / row['p50_ms']:.2f} times as fast a call as tritonclient's")
     if options.json:
         options.json.write_text(json.dumps(results, indent=1))
 
