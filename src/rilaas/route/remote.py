@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from rilaas.core import DeadlineExceeded, Unavailable
+from rilaas.core import DeadlineExceeded, InvalidInput, Unavailable
 from rilaas.serve.front import MAX_MESSAGE_BYTES
 from rilaas.serve.service import ModelState
 from rilaas.wire import METHODS, error_from_rpc, peek, unwrap_stream_response, with_parameters, with_request_id
@@ -159,6 +159,9 @@ class _Stream:
                         future.set_result(response)
         except grpc.RpcError as error:
             gone = Unavailable(error_from_rpc(error).message)
+        except InvalidInput as error:
+            gone = Unavailable(f"The server sent what is no answer: {error.message}")
+            self._call.cancel()
         finally:
             self.ended = True
             for future in self._waiting.values():

@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rilaas.core import DeadlineExceeded, NotFound, RilaasError, did_you_mean
+from rilaas.core import (
+    DeadlineExceeded,
+    InvalidInput,
+    ModelFailed,
+    ModelRef,
+    NotFound,
+    RilaasError,
+    did_you_mean,
+)
 from rilaas.observe import Registry
 from rilaas.serve.pool import Pool, ServedModel
 from rilaas.serve.service import Caller, ModelState
@@ -72,7 +80,7 @@ class LocalModels:
             raise DeadlineExceeded("The deadline had passed before the request reached the model.")
         outcome = "internal"
         try:
-            reply = await pool.infer(body, deadline)
+            reply = _checked(await pool.infer(body, deadline), ref)
             outcome = "ok"
             return reply
         except RilaasError as error:
@@ -107,6 +115,18 @@ class LocalModels:
             f"Model {model!r} has no version {version!r} here.",
             did_you_mean(version, [each.served.ref.revision for each in versions]),
         )
+
+
+def _checked(reply: bytes, ref: ModelRef) -> bytes:
+    """An answer that may be handed on: on a stream, one that is no message would break those of other models.
+
+    A model's own code runs in its replica and may send what it likes.
+    """
+    try:
+        peek(reply)
+    except InvalidInput as error:
+        raise ModelFailed(f"The model {ref} gave an answer that is no message: {error.message}") from None
+    return reply
 
 
 def _is_ready(pool: Pool) -> float:

@@ -83,6 +83,7 @@ class _Stream:
             seen = peek(body)
             request_id = seen.request_id
             deadline = None if seen.deadline_s is None else time.monotonic() + seen.deadline_s
-            return wrap_stream_response(await self._service.infer(body, self._caller, deadline), None)
+            reply = await self._service.infer(body, self._caller, deadline)
+            return wrap_stream_response(reply, None, request_id)  # whatever id the model wrote: it answers this one
         except Exception as error:
             return wrap_stream_response(b"", told(error), request_id)
