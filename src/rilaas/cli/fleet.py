@@ -132,9 +132,11 @@ class Fleet:
             return said
         process.wait(STOP_TIMEOUT_S)
         log = self.folder / f"{name}.log"
-        told = [line.removeprefix("error: ") for line in log.read_text().splitlines() if line.startswith("error: ")]
-        why = told[-1] if told else f"it ended with exit code {process.returncode}."
-        raise Unavailable(f"{name} did not start: {why}", f"Its log is {log}.")
+        told = dict(
+            line.split(": ", 1) for line in log.read_text().splitlines() if line.startswith(("error: ", "hint: "))
+        )
+        why = told.get("error", f"it ended with exit code {process.returncode}.")
+        raise Unavailable(f"{name} did not start: {why}", f"{told.get('hint', '')} Its log is {log}.".strip())
 
     def _stop(self) -> None:
         for process in reversed(self.processes.values()):
