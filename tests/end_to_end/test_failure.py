@@ -153,3 +153,23 @@ def test_a_server_that_cannot_load_its_model_says_why(tmp_path):
     ):
         pass
     assert "weights.onnx" in str(failure.value)
+
+
+def test_reset_reaches_the_model(tmp_path):
+    source = """
+class Model:
+    def __init__(self, folder, session): self.calls = 0
+    def predict(self, inputs):
+        self.calls += 1
+        return {"y": inputs["x"] * 0 + self.calls}
+    def reset(self): self.calls = 0
+"""
+    model = write_python_model(tmp_path / "counting", source, name="counting")
+    with Fleet(tmp_path / "home", model, "counting", TWO[:1]) as fleet, client(fleet, "counting") as robot:
+        shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
+        x = {"x": np.ones(shape, np.float32)}
+        robot.reset()
+        assert [robot.predict(x)["y"].flat[0] for _ in range(3)] == [1, 2, 3]
+        robot.reset()
+        assert robot.predict(x)["y"].flat[0] == 1
+        assert robot.submit(x).result(20)["y"].flat[0] == 2

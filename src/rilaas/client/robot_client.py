@@ -37,6 +37,7 @@ from rilaas.wire import (
     load_private_key,
     sign_token,
 )
+from rilaas.wire.peek import RESET
 
 PATIENCE_S = 5.0  # how long a call without a deadline tries to reach an interceptor that is away
 FIRST_PAUSE_S = 0.02  # between two tries; doubles
@@ -96,6 +97,7 @@ class RobotClient:
         self._transport, self._deadline_s = transport, _budget(deadline_s, None)
         self._prefix, self._numbers = os.urandom(4).hex(), itertools.count(1)
         self._signature: Signature | None = None
+        self._is_fresh = False
 
     @property
     def signature(self) -> Signature:
@@ -119,7 +121,9 @@ class RobotClient:
                 raise DeadlineExceeded("The deadline had passed before the request was sent.")
             request_id, body = self._encode(inputs)
             try:
-                return _prediction(self._transport.call(request_id, body, left_s), start, attempt)
+                reply = self._transport.call(request_id, body, left_s)
+                self._is_fresh = False
+                return _prediction(reply, start, attempt)
             except Unavailable:
                 if time.monotonic() + pause_s >= start + patience_s:
                     raise
@@ -148,6 +152,7 @@ class RobotClient:
             answer.set_exception(DeadlineExceeded("The deadline had passed before the request was sent."))
             return answer
         reply = self._transport.send(request_id, body, limit_s)
+        self._is_fresh = False
         reply.add_done_callback(done)
         answer.add_done_callback(lambda answer: reply.cancel() if answer.cancelled() else None)
         return answer
@@ -161,7 +166,11 @@ class RobotClient:
             raise DeadlineExceeded(f"No answer within {limit_s:g} s.") from None
 
     def reset(self) -> None:
-        """Nothing to forget: a served model keeps no state between requests."""
+        """Let the model forget everything before the next request.
+
+        A model that keeps a state between requests is served right by one replica; others do not hear of it.
+        """
+        self._is_fresh = True
 
     def close(self) -> None:
         """Hang up."""
@@ -177,7 +186,9 @@ class RobotClient:
 
     def _encode(self, inputs: Tensors) -> tuple[str, bytes]:
         request_id = f"{self._prefix}-{next(self._numbers):x}"
-        return request_id, encode_request(self.model, self.version, inputs, request_id=request_id)
+        parameters = {RESET: True} if self._is_fresh else None
+        body = encode_request(self.model, self.version, inputs, request_id=request_id, parameters=parameters)
+        return request_id, body
 
 
 _TARGET = re.compile(

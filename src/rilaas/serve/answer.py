@@ -18,10 +18,10 @@ from rilaas.core import (
 )
 from rilaas.serve.connection import Gone, Request
 from rilaas.wire import FrameKind, InferRequest, decode_request, encode_response
+from rilaas.wire.peek import RESET
 
 _log = logging.getLogger("rilaas.serve.replica")
 
-RESET = "rilaas_reset"  # parameter of a request: forget everything first
 
 
 class Answerer:

@@ -15,6 +15,7 @@ from rilaas.wire.parameter import FIELD as PARAMETERS
 from rilaas.wire.parameter import Parameter, Parameters, decode_parameters, encode_parameters
 
 DEADLINE = "rilaas_deadline_s"  # parameter of a request on a stream: seconds that the caller waits from now
+RESET = "rilaas_reset"  # parameter of a request: the model forgets everything first (a truth value)
 CODE, HINT = "rilaas_code", "rilaas_hint"  # parameters of a refusal on a stream
 
 
