@@ -1,22 +1,30 @@
 """Models in real replicas, behind the service and the stream of a front; whole servers are in tests/end_to_end."""
 
 import asyncio
+import contextlib
+import time
 
 import grpc.aio
 import numpy as np
 import pytest
 
-from rilaas.core import ModelFailed, RilaasError
+from rilaas.core import DeadlineExceeded, ModelFailed, RilaasError, Unavailable
+from rilaas.serve import link
 from rilaas.serve.local import LocalModels
 from rilaas.serve.pool import served_model
 from rilaas.serve.service import Caller
 from rilaas.serve.stream import Streams
 from rilaas.wire import decode_response, encode_request, unwrap_stream_response
+from rilaas.wire.field import varint
 from tests.model_folders import write_python_model
 
 NOBODY = Caller()
 # A model's own code can do in its process what it likes; x[0, 0] says what.
 FORGER = """
+import time
+
+import numpy as np
+
 import rilaas.serve.answer as answer
 
 encode, what = answer.encode_response, 0.0
@@ -38,6 +46,10 @@ class Model:
     def predict(self, inputs):
         global what
         what = float(inputs["x"][0, 0])
+        if what == 4.0:
+            return {"y": np.zeros((6_000_000, 3), np.float32)}
+        if what == 5.0:
+            time.sleep(0.5)
         return {"y": inputs["x"]}
 
     def reset(self):
@@ -87,6 +99,39 @@ def test_an_answer_that_is_no_message_is_the_models_failure_and_goes_no_further(
         return await models.infer(request(0.0), NOBODY, None)
 
     assert np.array_equal(decode_response(with_models(forger, ask)).tensors["y"], np.zeros((1, 3)))
+
+
+def test_an_answer_that_is_too_large_to_be_sent_is_the_models_failure(forger):
+    async def ask(models):
+        with pytest.raises(
+            ModelFailed, match=r"forger:1 gave an answer of 72\d+ bytes; at most 67108864 can be sent"
+        ):
+            await models.infer(request(4.0), NOBODY, None)
+
+    with_models(forger, ask)
+
+
+def test_callers_that_do_not_wait_cannot_fill_the_memory_in_front_of_a_busy_model(forger, monkeypatch):
+    monkeypatch.setattr(link, "MAX_QUEUED_BYTES", 2**20)
+    large = request(0.0) + b"\x32" + varint(2**20) + bytes(2**20)
+
+    async def ask(models):
+        busy = asyncio.ensure_future(models.infer(request(5.0), NOBODY, None))
+        await asyncio.sleep(0.05)
+        late = [models.infer(large, NOBODY, time.monotonic() + 0.05) for _ in range(10)]
+        refused = await asyncio.gather(*late, return_exceptions=True)
+        await busy
+        while True:  # the replica takes what has been queued, and all is well again
+            with contextlib.suppress(Unavailable):
+                return refused, await models.infer(request(0.0), NOBODY, None)
+            await asyncio.sleep(0.05)
+
+    refused, answer = with_models(forger, ask)
+    kinds = [type(error) for error in refused]
+    assert kinds.count(Unavailable) >= 7
+    assert kinds.count(DeadlineExceeded) == 10 - kinds.count(Unavailable)
+    assert "asked faster than it answers: 1 MiB" in str(refused[-1])
+    assert np.array_equal(decode_response(answer).tensors["y"], np.zeros((1, 3)))
 
 
 def test_a_model_cannot_answer_somebody_elses_request_on_a_stream(forger):

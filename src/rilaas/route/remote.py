@@ -14,8 +14,8 @@ import grpc
 import grpc.aio
 
 from rilaas.core import DeadlineExceeded, InvalidInput, Unavailable
-from rilaas.serve.front import MAX_MESSAGE_BYTES
-from rilaas.serve.service import ModelState
+from rilaas.serve.link import MAX_QUEUED_BYTES
+from rilaas.serve.service import MAX_MESSAGE_BYTES, ModelState
 from rilaas.wire import METHODS, error_from_rpc, peek, unwrap_stream_response, with_parameters, with_request_id
 from rilaas.wire import inference_pb2 as pb
 
@@ -117,13 +117,16 @@ class _Stream:
         self._call: Any = channel.stream_stream(METHODS["ModelStreamInfer"].path)()
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count(1)
-        self._writing = asyncio.Lock()
+        self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
+        self._queued_bytes = 0
         self.ended = False
         self._reader = asyncio.ensure_future(self._read())
+        self._writer = asyncio.ensure_future(self._write())
 
     def close(self) -> None:
         self._call.cancel()
         self._reader.cancel()
+        self._writer.cancel()
 
     async def infer(self, body: bytes, deadline: float | None) -> bytes:
         theirs = peek(body).request_id
@@ -133,18 +136,35 @@ class _Stream:
         if deadline is not None:
             left_s = deadline - time.monotonic()
             body = with_parameters(body, {"rilaas_deadline_s": left_s})
+        if len(body) > MAX_MESSAGE_BYTES:  # the server would end the stream, with everybody's requests on it
+            raise InvalidInput(f"A message of {len(body)} bytes is too large; at most {MAX_MESSAGE_BYTES} are valid.")
+        if self._queued_bytes > MAX_QUEUED_BYTES:
+            raise Unavailable("The server takes requests more slowly than they come.", "Ask less often.")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[ours] = future
+        self._queued_bytes += len(body)
+        self._queue.put_nowait((ours, body))
         try:
-            async with self._writing:
-                await self._call.write(body)
             return with_request_id(await asyncio.wait_for(future, left_s), theirs)
         except asyncio.TimeoutError:
             raise DeadlineExceeded("The server did not answer within the deadline.") from None
-        except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
-            raise Unavailable("The connection to the server broke.") from None
         finally:
             self._waiting.pop(ours, None)
+
+    async def _write(self) -> None:
+        """Send what is queued, unless nobody waits for it any more.
+
+        Requests are not written by those who wait for them: gRPC ends a whole call when one write on it is cancelled.
+        """
+        try:
+            while True:
+                ours, body = await self._queue.get()
+                self._queued_bytes -= len(body)
+                future = self._waiting.get(ours)
+                if future is not None and not future.done():
+                    await self._call.write(body)
+        except (grpc.RpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
+            self._call.cancel()  # the reader tells those who wait
 
     async def _read(self) -> None:
         gone: Exception = Unavailable("The server ended the connection.")
@@ -164,6 +184,7 @@ class _Stream:
             self._call.cancel()
         finally:
             self.ended = True
+            self._writer.cancel()
             for future in self._waiting.values():
                 if not future.done():
                     future.set_exception(gone)

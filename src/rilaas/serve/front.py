@@ -15,13 +15,12 @@ from google.protobuf.message import DecodeError, Message
 
 from rilaas import __version__
 from rilaas.core import InvalidInput, RilaasError, Unavailable
-from rilaas.serve.service import Caller, Gate, OpenGate, Service, told
+from rilaas.serve.service import MAX_MESSAGE_BYTES, Caller, Gate, OpenGate, Service, told
 from rilaas.serve.stream import Streams
 from rilaas.wire import SERVICE, grpc_status, trailing_metadata
 from rilaas.wire import inference_pb2 as pb
 from rilaas.wire.status import status_details
 
-MAX_MESSAGE_BYTES = 64 * 2**20
 _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # grpc.health.v1.HealthCheckResponse.status
 _OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -11,6 +11,8 @@ from pathlib import Path
 from rilaas.core import DeadlineExceeded, Unavailable
 from rilaas.wire import Frame, FrameKind, FrameReader, pack_header, unpack_error
 
+MAX_QUEUED_BYTES = 64 * 2**20  # of requests that a busy model has not taken yet; callers may be gone, bytes are not
+
 
 class ReplicaLink(asyncio.Protocol):
     """One connection to one replica; many calls may be on it at once.
@@ -59,6 +61,11 @@ class ReplicaLink(asyncio.Protocol):
     async def _call(self, kind: FrameKind, body: bytes, deadline: float | None) -> bytes:
         if self._transport is None or self._transport.is_closing():
             raise Unavailable("The replica is gone.")
+        if (waiting_bytes := self._transport.get_write_buffer_size()) > MAX_QUEUED_BYTES:
+            raise Unavailable(
+                f"The model is asked faster than it answers: {waiting_bytes // 2**20} MiB of requests wait for it.",
+                "Ask less often, or serve it with more --replicas.",
+            )
         now = time.monotonic()
         number = next(self._numbers)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()

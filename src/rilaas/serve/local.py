@@ -21,9 +21,11 @@ from rilaas.core import (
 )
 from rilaas.observe import Registry
 from rilaas.serve.pool import Pool, ServedModel
-from rilaas.serve.service import Caller, ModelState
+from rilaas.serve.service import MAX_MESSAGE_BYTES, Caller, ModelState
 from rilaas.serve.starting import all_or_none
 from rilaas.wire import peek
+
+_ADDED_BYTES = 4096  # what fronts and an interceptor add to an answer on its way
 
 
 class LocalModels:
@@ -122,6 +124,10 @@ def _checked(reply: bytes, ref: ModelRef) -> bytes:
 
     A model's own code runs in its replica and may send what it likes.
     """
+    if len(reply) > MAX_MESSAGE_BYTES - _ADDED_BYTES:
+        raise ModelFailed(
+            f"The model {ref} gave an answer of {len(reply)} bytes; at most {MAX_MESSAGE_BYTES} can be sent."
+        )
     try:
         peek(reply)
     except InvalidInput as error:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from typing import Any
 
-import grpc
 import grpc.aio
 
 from rilaas.serve.service import Caller, Service, told
 from rilaas.wire import peek, wrap_stream_response
+
+_log = logging.getLogger("rilaas.serve")
 
 MAX_IN_FLIGHT = 256  # requests of one stream that are worked on; more wait in HTTP/2's own flow control
 
@@ -72,8 +74,9 @@ class _Stream:
             reply = await self._reply(body)
             async with self._writing:
                 await self._context.write(reply)
-        except (asyncio.CancelledError, grpc.aio.UsageError, grpc.aio.AbortError, grpc.RpcError):
-            pass  # the caller is gone: nobody waits for this answer
+        except (asyncio.CancelledError, Exception) as error:
+            # The caller is gone; gRPC says so in several ways, of which one is not public.
+            _log.debug("nobody takes an answer any more: %r", error)
         finally:
             self._slots.release()
 
