@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import os
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from rilaas.store.weights import check_weights
 
 MAX_FILES = 1000
 _MAX_TOML_BYTES = 2**20
+_MAX_HOOKS_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +162,26 @@ def _check_files(folder: Path, manifest: Manifest, names: set[str], mistakes: Mi
         mistakes.at_key(("hooks",), f"hooks = {manifest.hooks!r} is no Python file: it has to end with .py.")
     if not manifest.hooks and "hooks.py" in names:
         mistakes.in_file("hooks.py", 'it would not be used. Add hooks = "hooks.py" to model.toml, or remove it.')
+    if manifest.hooks in names:
+        _check_syntax(folder / manifest.hooks, manifest.hooks, mistakes)
     if manifest.weights in names and manifest.backend in ("onnxruntime", "python"):
         check_weights(folder, manifest.weights, manifest.backend, mistakes)
+
+
+def _check_syntax(path: Path, name: str, mistakes: Mistakes) -> None:
+    """Parse a Python file, without running it."""
+    try:
+        if path.stat().st_size > _MAX_HOOKS_BYTES:
+            mistakes.in_file(name, f"it is larger than {_MAX_HOOKS_BYTES} bytes.")
+            return
+        ast.parse(path.read_bytes(), name)
+    except SyntaxError as error:
+        python = ".".join(map(str, sys.version_info[:2]))
+        mistakes.in_file(f"{name} line {error.lineno or 1}", f"this is no Python {python}: {error.msg}.")
+    except (ValueError, RecursionError, MemoryError):
+        mistakes.in_file(name, "this is no Python file, or it is nested too deep.")
+    except OSError:
+        return  # told where all files are read
 
 
 def _hashed(folder: Path, name: str) -> ModelFile:
