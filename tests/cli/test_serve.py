@@ -66,3 +66,17 @@ def test_a_port_that_is_taken_is_told(start, model):
     assert process.returncode == 8
     assert f"error: Cannot listen on {address}." in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("flag", "word"), [("--suite", "There is no suite"), ("--balancer", "no balancing policy")])
+def test_a_demo_tells_a_wrong_name_before_it_starts_anything(call, tmp_path, flag, word):
+    done = call("up", "--demo", flag, "nosuch")
+    assert done.code in (2, 3)
+    assert word in done.error
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_evaluation_tells_a_wrong_latency_before_it_loads_the_model(call, tmp_path):
+    done = call("evaluate", tmp_path / "no-such-folder", "--suite", "quick-look", "--latency", "late")
+    assert done.code == 2
+    assert "'late' is not a latency" in done.error

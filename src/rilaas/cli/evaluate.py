@@ -114,9 +114,15 @@ def _read_suite(name: str) -> Suite:
     return read_suite(name)
 
 
+def _count(suite: Suite) -> str:
+    count = len(suite.scenarios)
+    return f"{count} episode{'s' if count > 1 else ''}"
+
+
 def _run(text: str, suite: Suite, settings: Settings, latency: str, workers: int, output: Output) -> Report:
     from rilaas.evaluate.driving import Latency, run_suite
 
+    source = Latency.parse(latency)
     progress = SuiteProgress(suite, output)
     with ExitStack() as stack:
         made: Policy | Callable[[], Policy]
@@ -127,11 +133,11 @@ def _run(text: str, suite: Suite, settings: Settings, latency: str, workers: int
             if is_remote(text, settings):
                 raise InvalidInput("A remote policy is driven by one worker.", "Leave --workers away.")
             made, name, place = partial(load_local, text, settings), text, f"{workers} processes"
-        output.talk(f"{name} in {place} drives {suite.name}: {len(suite.scenarios)} episodes, latency {latency}")
+        output.talk(f"{name} in {place} drives {suite.name}: {_count(suite)}, latency {latency}")
         report = run_suite(
             made,
             suite,
-            latency=Latency.parse(latency),
+            latency=source,
             deadline_s=settings.deadline,
             on_episode=progress.episode,
             on_frame=progress.frame if workers == 1 else None,

@@ -47,7 +47,9 @@ def command(ref: str, input: Path, out: Path | None, output: Output, **flags: ob
     for row in report.tables[0].rows:
         output.data(f"{row[0]}: {row[1]} {row[2]}  {row[3]}")
     timing = answer.timing
-    steps = ("queue", "preprocess", "compute", "postprocess", "wire")
+    steps = ["preprocess", "compute", "postprocess"]
+    if timing.server:
+        steps = ["queue", *steps, "wire"]
     spent = ", ".join(f"{step} {value_text(getattr(timing, f'{step}_s'), 's')}" for step in steps)
     where = f" by {timing.server}" if timing.server else ""
     output.talk(f"answered{where} in {value_text(timing.total_s, 's')} ({spent})")
@@ -73,8 +75,12 @@ def read_tensors(path: Path) -> dict[str, np.ndarray]:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.", hint) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InvalidInput(f"{path} cannot be read as .npz: {error}.", hint) from None
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror or error}.", hint) from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        # what numpy takes for a pickle is mostly no array at all; nobody is told to allow one
+        why = "it holds no arrays" if "allow_pickle=`" in str(error) else str(error)
+        raise InvalidInput(f"{path} cannot be read as .npz: {why}.", hint) from None
 
 
 def write_tensors(path: Path, tensors: Tensors) -> None:
@@ -85,6 +91,7 @@ def write_tensors(path: Path, tensors: Tensors) -> None:
     """
     plain = {name: array.astype(np.bytes_) if array.dtype == object else array for name, array in tensors.items()}
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("wb") as file:
             np.savez(file, **plain)  # type: ignore[arg-type]
     except OSError as error:

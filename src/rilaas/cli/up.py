@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rilaas.balance import make_balancer
 from rilaas.cli.fleet import ROBOT, Fleet, FleetServer
 from rilaas.cli.output import Output, output_options, write_text
 from rilaas.core import InvalidInput, MissingDependency, NotFound
@@ -16,6 +17,7 @@ from rilaas.route.config import DEFAULT_PORT
 from rilaas.store import read_model_folder
 
 if TYPE_CHECKING:
+    from rilaas.evaluate.driving import Suite
     from rilaas.report import Report
 
 DEMO_MODEL = "lane-following"
@@ -63,13 +65,15 @@ def command(
     model = read_model_folder(folder or shipped_model(DEMO_MODEL))
     out = out or Path("out") / ("demo" if demo else "fleet")
     listen = listen or f"127.0.0.1:{0 if demo else DEFAULT_PORT}"
+    suite = _read_suite(suite_name) if demo else None
+    make_balancer(balancer)  # a wrong name is told before anything is started
     fleet = Fleet(out, model.path.resolve(), model.manifest.name, (EDGE, CLOUD), balancer, listen)
     previous = signal.signal(signal.SIGTERM, _interrupt)  # ends the fleet as Ctrl-C does
     try:
         with fleet:
             _introduce(fleet, output)
-            if demo:
-                report = _drive(fleet, suite_name, output)
+            if suite is not None:
+                report = _drive(fleet, suite, output)
             else:
                 _wait(fleet, output)
                 return
@@ -104,17 +108,21 @@ def _introduce(fleet: Fleet, output: Output) -> None:
     output.talk(f"robot  {ROBOT}, key {fleet.key_path}, trusts {fleet.ca_path}")
 
 
-def _drive(fleet: Fleet, suite_name: str, output: Output) -> Report:
+def _read_suite(name: str) -> Suite:
     try:
-        from rilaas.cli.progress import SuiteProgress
-        from rilaas.evaluate.driving import Latency, read_suite, run_suite
+        from rilaas.evaluate.driving import read_suite
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"The tile world needs {error.name}.", "Install it: pip install 'rilaas[serve,evaluate]'."
         ) from None
-    from rilaas.client import RobotClient
+    return read_suite(name)
 
-    suite = read_suite(suite_name)
+
+def _drive(fleet: Fleet, suite: Suite, output: Output) -> Report:
+    from rilaas.cli.progress import SuiteProgress
+    from rilaas.client import RobotClient
+    from rilaas.evaluate.driving import Latency, run_suite
+
     progress = SuiteProgress(suite, output)
     with RobotClient(fleet.address, fleet.name, "", fleet.key_path, fleet.ca_path) as robot:
         report = run_suite(
