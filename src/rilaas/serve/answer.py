@@ -23,7 +23,6 @@ from rilaas.wire.peek import RESET
 _log = logging.getLogger("rilaas.serve.replica")
 
 
-
 class Answerer:
     """Answers requests with one policy, one by one.
 
