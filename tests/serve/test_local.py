@@ -103,9 +103,7 @@ def test_an_answer_that_is_no_message_is_the_models_failure_and_goes_no_further(
 
 def test_an_answer_that_is_too_large_to_be_sent_is_the_models_failure(forger):
     async def ask(models):
-        with pytest.raises(
-            ModelFailed, match=r"forger:1 gave an answer of 72\d+ bytes; at most 67108864"
-        ):
+        with pytest.raises(ModelFailed, match=r"forger:1 gave an answer of 72\d+ bytes; at most 67108864"):
             await models.infer(request(4.0), NOBODY, None)
 
     with_models(forger, ask)
