@@ -2,6 +2,9 @@
 
 import json
 import re
+import socket
+import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -82,3 +85,39 @@ def test_the_extras_are_those_of_the_package(extra):
 def test_what_is_printed_can_be_shown_to_others(call, tmp_path):
     assert str(tmp_path / "user") not in call("doctor").out
     assert Path.home() == tmp_path / "user"
+
+
+@pytest.fixture(params=["127.0.0.1", "::1"])
+def tls_server(request, tmp_path):
+    """A server that shakes hands once, at an address of either family."""
+    family = socket.AF_INET6 if ":" in request.param else socket.AF_INET
+    mine = ensure_authority(tmp_path / "tls").issue("edge", hosts=[request.param])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(mine.cert_path, mine.key_path)
+    with socket.socket(family) as listening:
+        listening.bind((request.param, 0))
+        listening.listen()
+
+        def shake_hands():
+            connection, _ = listening.accept()
+            with context.wrap_socket(connection, server_side=True) as secure:
+                secure.recv(1)
+
+        thread = threading.Thread(target=shake_hands)
+        thread.start()
+        host = f"[{request.param}]" if ":" in request.param else request.param
+        yield f"{host}:{listening.getsockname()[1]}"
+        thread.join()
+
+
+def test_a_target_of_either_family_is_reached(tls_server, tmp_path):
+    settings = read_settings({"target": tls_server, "ca": tmp_path / "tls" / "ca.pem"}, environment={})
+    (target,) = (check for check in check_all(settings) if check.name == "target")
+    assert (target.state, target.found) == ("ok", f"{tls_server} answers, TLSv1.3")
+
+
+@pytest.mark.parametrize("target", ["edge:port", "edge:70000", "[::1"])
+def test_a_target_that_is_no_address_is_told(target):
+    (found,) = (c for c in check_all(read_settings({"target": target}, environment={})) if c.name == "target")
+    assert found.state == "broken"
+    assert "address" in found.found

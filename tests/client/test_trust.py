@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from rilaas.client import RobotClient, StreamTransport
-from rilaas.client.robot_client import _address
+from rilaas.client.robot_client import address_of
 from rilaas.core import InvalidInput, NotFound, RilaasError, Unauthenticated, Unavailable
 from rilaas.wire import ensure_authority, generate_key, server_credentials
 from tests.client.front import x
@@ -164,7 +164,7 @@ def test_a_host_that_nobody_knows_is_named():
     ],
 )
 def test_a_target_is_written_as_a_person_writes_it(target, host, address):
-    assert _address(target) == (host, address)
+    assert address_of(target) == (host, address)
 
 
 @pytest.mark.parametrize(
@@ -172,4 +172,4 @@ def test_a_target_is_written_as_a_person_writes_it(target, host, address):
 )
 def test_a_target_that_is_no_address_is_refused(target):
     with pytest.raises(InvalidInput, match=r"host:port|address"):
-        StreamTransport(_address(target)[1])
+        StreamTransport(address_of(target)[1])

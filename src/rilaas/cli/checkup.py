@@ -16,6 +16,8 @@ from pathlib import Path
 
 import rilaas
 from rilaas.cli.config import Settings
+from rilaas.client.dial import split_address
+from rilaas.client.robot_client import address_of
 from rilaas.core import RilaasError
 from rilaas.route.config import DEFAULT_PORT
 from rilaas.serve.isolation import describe, reachable
@@ -183,15 +185,18 @@ def _port(port: int, verb: str) -> Check:
 
 def _target(settings: Settings) -> Check:
     """Connect, with TLS, as a robot would: that the name and the authority fit is seen here."""
-    host, _, port = settings.target.partition(":")
     try:
+        host, address = address_of(settings.target)
+        host_and_port = split_address(address)
         context = ssl.create_default_context(cafile=str(settings.ca_path))
         context.set_alpn_protocols(["h2"])
         with (
-            socket.create_connection((host, int(port or DEFAULT_PORT)), timeout=_CONNECT_S) as plain,
+            socket.create_connection(host_and_port, timeout=_CONNECT_S) as plain,
             context.wrap_socket(plain, server_hostname=host) as secure,
         ):
             found = f"{settings.target} answers, {secure.version()}"
+    except RilaasError as error:
+        return Check("target", "broken", error.message, error.hint)
     except (OSError, ValueError) as error:
         what = getattr(error, "verify_message", "") or getattr(error, "strerror", "") or str(error)
         hint = "Is the interceptor running, is its name in its certificate, and is the CA the fleet's?"

@@ -73,7 +73,7 @@ class RobotClient:
         deadline_s: float | None = None,
     ) -> None:
         key = load_private_key(Path(private_ssh_key_path).expanduser(), passphrase)
-        host, address = _address(target_ip)
+        host, address = address_of(target_ip)
         whom = audience(host)
         transport = StreamTransport(
             address,
@@ -198,8 +198,12 @@ _TARGET = re.compile(
 )
 
 
-def _address(target: str) -> tuple[str, str]:
-    """``host`` and ``host:port`` of a target as a person writes it; IPv6 in brackets where a port follows."""
+def address_of(target: str) -> tuple[str, str]:
+    """``host`` and ``host:port`` of a target as a person writes it; IPv6 in brackets where a port follows.
+
+    Raises:
+        InvalidInput: It is no address.
+    """
     found = _TARGET.fullmatch(target)
     if found is None:
         raise InvalidInput(f"{target!r} is no address.", "Write a host or host:port, such as 10.0.0.5 or [::1]:9000.")
