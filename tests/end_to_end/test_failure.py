@@ -9,7 +9,7 @@ import pytest
 
 from rilaas.cli.fleet import Fleet, FleetServer
 from rilaas.client import RobotClient
-from rilaas.core import RateLimited, RilaasError, Unauthenticated
+from rilaas.core import ModelFailed, RateLimited, RilaasError, Unauthenticated
 from tests.model_folders import write_affine_model, write_python_model
 
 TWO = (FleetServer("a", "edge"), FleetServer("b", "cloud"))
@@ -173,3 +173,48 @@ class Model:
         robot.reset()
         assert robot.predict(x)["y"].flat[0] == 1
         assert robot.submit(x).result(20)["y"].flat[0] == 2
+
+
+FRAGILE = """
+import os, time
+class Model:
+    def __init__(self, folder, session): pass
+    def predict(self, inputs):
+        if inputs["x"][0, 0] == 666: os._exit(3)
+        if inputs["x"][0, 0] == 777: time.sleep(3600)
+        return {"y": inputs["x"]}
+    def reset(self): pass
+"""
+
+
+def restarts(fleet):
+    """How often each server's replica was started anew."""
+    counts = {}
+    for name in ("a", "b"):
+        log = (fleet.folder / f"{name}.log").read_text()
+        counts[name] = log.count("restart in")
+    return counts
+
+
+def test_a_request_that_kills_the_model_is_tried_once_more_and_not_again(tmp_path):
+    model = write_python_model(tmp_path / "fragile", FRAGILE, name="fragile")
+    with Fleet(tmp_path / "home", model, "fragile", TWO, "round_robin") as fleet, client(fleet, "fragile") as robot:
+        shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
+        with pytest.raises(ModelFailed, match="ended the process of 'fragile' on 2 servers"):
+            robot.predict({"x": np.full(shape, 666, np.float32)}, deadline_s=20.0)
+        good = {"x": np.ones(shape, np.float32)}
+        assert np.array_equal(robot.predict(good, deadline_s=30.0)["y"], good["x"])
+        assert sum(restarts(fleet).values()) <= 2
+
+
+def test_a_model_that_hangs_is_started_anew_and_the_others_are_served(tmp_path):
+    model = write_python_model(tmp_path / "fragile", FRAGILE, name="fragile")
+    with (model / "model.toml").open("a") as file:
+        file.write("\n[limits]\nanswer_s = 1.0\n")
+    with Fleet(tmp_path / "home", model, "fragile", TWO[:1]) as fleet, client(fleet, "fragile") as robot:
+        shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
+        with pytest.raises(RilaasError):
+            robot.predict({"x": np.full(shape, 777, np.float32)}, deadline_s=0.3)
+        good = {"x": np.ones(shape, np.float32)}
+        assert np.array_equal(robot.predict(good, deadline_s=60.0)["y"], good["x"])
+        assert "hangs: no answer" in (fleet.folder / "a.log").read_text()

@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from rilaas.core import DeadlineExceeded, InvalidInput, Unavailable
+from rilaas.core import DeadlineExceeded, InvalidInput, RateLimited
 from rilaas.route import remote
 from rilaas.route.remote import RemoteUpstream
 from rilaas.serve.front import Front
-from rilaas.serve.service import MAX_MESSAGE_BYTES, ModelState, OpenGate
-from rilaas.wire import encode_request, encode_response, peek
+from rilaas.serve.service import ModelState, OpenGate
+from rilaas.wire import MAX_MESSAGE_BYTES, encode_request, encode_response, peek
 from rilaas.wire.field import varint
 
 LARGE = b"\x32" + varint(4 * 2**20) + bytes(4 * 2**20)  # a field of raw contents, larger than HTTP/2's windows
@@ -104,6 +104,6 @@ def test_requests_that_pile_up_are_refused(monkeypatch):
     async def ask(service, upstream):
         many = [upstream.infer(request(f"{k}") + LARGE, soon(5.0)) for k in range(20)]
         ended = await asyncio.gather(*many, return_exceptions=True)
-        return [type(each) for each in ended].count(Unavailable)
+        return [type(each) for each in ended].count(RateLimited)
 
     assert connected(ask) > 0

@@ -8,7 +8,7 @@ import grpc.aio
 import numpy as np
 import pytest
 
-from rilaas.core import DeadlineExceeded, ModelFailed, RilaasError, Unavailable
+from rilaas.core import DeadlineExceeded, ModelFailed, RateLimited, RilaasError
 from rilaas.serve import link
 from rilaas.serve.local import LocalModels
 from rilaas.serve.pool import served_model
@@ -120,14 +120,14 @@ def test_callers_that_do_not_wait_cannot_fill_the_memory_in_front_of_a_busy_mode
         refused = await asyncio.gather(*late, return_exceptions=True)
         await busy
         while True:  # the replica takes what has been queued, and all is well again
-            with contextlib.suppress(Unavailable):
+            with contextlib.suppress(RateLimited):
                 return refused, await models.infer(request(0.0), NOBODY, None)
             await asyncio.sleep(0.05)
 
     refused, answer = with_models(forger, ask)
     kinds = [type(error) for error in refused]
-    assert kinds.count(Unavailable) >= 7
-    assert kinds.count(DeadlineExceeded) == 10 - kinds.count(Unavailable)
+    assert kinds.count(RateLimited) >= 7
+    assert kinds.count(DeadlineExceeded) == 10 - kinds.count(RateLimited)
     assert "asked faster than it answers: 1 MiB" in str(refused[-1])
     assert np.array_equal(decode_response(answer).tensors["y"], np.zeros((1, 3)))
 

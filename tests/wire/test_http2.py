@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rilaas.core import InvalidInput, RilaasError
-from rilaas.wire.http2 import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, WINDOW_BYTES, GrpcStream
+from rilaas.wire import MAX_MESSAGE_BYTES
+from rilaas.wire.http2 import MAX_FRAME_BYTES, WINDOW_BYTES, GrpcStream
 from rilaas.wire.http2_frame import (
     ACK,
     CONTINUATION,

@@ -115,6 +115,7 @@ class RobotClient:
         limit_s = _budget(deadline_s, self._deadline_s)
         patience_s = PATIENCE_S if limit_s is None else limit_s
         pause_s = FIRST_PAUSE_S
+        deaths = 0
         for attempt in itertools.count(1):
             left_s = None if limit_s is None else start + limit_s - time.monotonic()
             if left_s is not None and left_s <= 0.0:
@@ -124,8 +125,9 @@ class RobotClient:
                 reply = self._transport.call(request_id, body, left_s)
                 self._is_fresh = False
                 return _prediction(reply, start, attempt)
-            except Unavailable:
-                if time.monotonic() + pause_s >= start + patience_s:
+            except Unavailable as error:
+                deaths += error.died_with_request
+                if deaths > 1 or time.monotonic() + pause_s >= start + patience_s:
                     raise
                 time.sleep(pause_s)
                 pause_s *= 2

@@ -21,9 +21,9 @@ from rilaas.client.connection import Connection, Stale
 from rilaas.client.dial import broken, dial, split_address, trust
 from rilaas.client.line import Line
 from rilaas.core import DeadlineExceeded, InvalidInput, RilaasError, Unavailable
-from rilaas.wire import METHODS, client_credentials, error_from_rpc, peek
+from rilaas.wire import MAX_MESSAGE_BYTES, METHODS, client_credentials, error_from_rpc, peek
 from rilaas.wire import inference_pb2 as pb
-from rilaas.wire.http2 import MAX_MESSAGE_BYTES, GrpcStream
+from rilaas.wire.http2 import GrpcStream
 from rilaas.wire.parameter import encode_parameters
 from rilaas.wire.peek import DEADLINE
 

@@ -95,9 +95,15 @@ class DeadlineExceeded(RilaasError):
 
 
 class Unavailable(RilaasError):
-    """Nobody can answer now; trying again may help."""
+    """Nobody can answer now; trying again may help.
+
+    Attributes:
+        died_with_request: Whether the model's process ended while it worked on this request. The request may be
+            what ended it, so it is tried once more and not again.
+    """
 
     code = "unavailable"
+    died_with_request = False
 
 
 class ModelFailed(RilaasError):

@@ -14,6 +14,7 @@ from functools import partial
 from rilaas.balance import Balancer, Outcome, Request
 from rilaas.core import (
     DeadlineExceeded,
+    ModelFailed,
     NotFound,
     PermissionDenied,
     RilaasError,
@@ -30,6 +31,7 @@ from rilaas.wire import Peek, peek, with_parameters
 
 _log = logging.getLogger("rilaas.route")
 
+MAX_DEATHS = 2  # processes that one request may take with it
 _STATUS = {"deadline_exceeded": "timeout"}  # of an outcome, by error code; all others are 'error'
 # What an error says of the server's health; every other one is an answer, so the server is well.
 _VERDICT: dict[str, bool | None] = {"unavailable": False, "deadline_exceeded": None}
@@ -39,7 +41,7 @@ class Interceptor:
     """Sends each query of a known robot to one server, and to another where that one is gone.
 
     A request is sent again only where a server could not be reached or died, so a model may see a request twice,
-    never answer it twice.
+    never answer it twice. One that ends the model's process is tried once more and not again.
 
     Args:
         servers: Where models run.
@@ -134,6 +136,7 @@ class Interceptor:
     async def _try_servers(self, body: bytes, seen: Peek, caller: Caller, deadline: float | None) -> bytes:
         model, version = seen.model, seen.version
         tried: frozenset[str] = frozenset()
+        deaths = 0
         while True:
             left_s = float("inf") if deadline is None else deadline - time.monotonic()
             if left_s <= 0.0:
@@ -151,7 +154,15 @@ class Interceptor:
                 reply = await self._ask(server, request, body, deadline)
             except Unavailable as error:
                 _log.warning("server %s failed a request of %s: %s", server.name, model, error.message)
+                deaths += error.died_with_request
                 tried |= {server.name}
+                if deaths == MAX_DEATHS:
+                    raise ModelFailed(
+                        f"The request ended the process of {model!r} on {deaths} servers.",
+                        "Its input may be what the model cannot take.",
+                    ) from None
+                if error.died_with_request and tried >= {view.name for view in views}:
+                    raise  # the caller may try once more, and has to know why
                 continue
             return with_parameters(reply, {"rilaas_server": server.name, "rilaas_attempts": len(tried) + 1})
 

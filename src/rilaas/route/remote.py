@@ -13,10 +13,18 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from rilaas.core import DeadlineExceeded, InvalidInput, Unavailable
+from rilaas.core import DeadlineExceeded, InvalidInput, RateLimited, Unavailable
 from rilaas.serve.link import MAX_QUEUED_BYTES
-from rilaas.serve.service import MAX_MESSAGE_BYTES, ModelState
-from rilaas.wire import METHODS, error_from_rpc, peek, unwrap_stream_response, with_parameters, with_request_id
+from rilaas.serve.service import ModelState
+from rilaas.wire import (
+    MAX_MESSAGE_BYTES,
+    METHODS,
+    error_from_rpc,
+    peek,
+    unwrap_stream_response,
+    with_parameters,
+    with_request_id,
+)
 from rilaas.wire import inference_pb2 as pb
 
 _log = logging.getLogger("rilaas.route")
@@ -139,7 +147,7 @@ class _Stream:
         if len(body) > MAX_MESSAGE_BYTES:  # the server would end the stream, with everybody's requests on it
             raise InvalidInput(f"A message of {len(body)} bytes is too large; at most {MAX_MESSAGE_BYTES} are valid.")
         if self._queued_bytes > MAX_QUEUED_BYTES:
-            raise Unavailable("The server takes requests more slowly than they come.", "Ask less often.")
+            raise RateLimited("The server takes requests more slowly than they come.", "Ask less often.")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[ours] = future
         self._queued_bytes += len(body)

@@ -15,9 +15,9 @@ from google.protobuf.message import DecodeError, Message
 
 from rilaas import __version__
 from rilaas.core import InvalidInput, RilaasError, Unavailable
-from rilaas.serve.service import MAX_MESSAGE_BYTES, Caller, Gate, OpenGate, Service, told
+from rilaas.serve.service import Caller, Gate, OpenGate, Service, told
 from rilaas.serve.stream import Streams
-from rilaas.wire import SERVICE, grpc_status, trailing_metadata
+from rilaas.wire import MAX_MESSAGE_BYTES, SERVICE, grpc_status, trailing_metadata
 from rilaas.wire import inference_pb2 as pb
 from rilaas.wire.status import status_details
 
@@ -138,9 +138,9 @@ class Front:
     async def _model_stream_infer(self, requests: Any, context: Any) -> None:
         try:
             caller = self._admit(context, opens_stream=True)
+            await self._streams.answer(context, self._service, caller)
         except RilaasError as error:
             await _abort(context, error)
-        await self._streams.answer(context, self._service, caller)
 
     def _admit(self, context: Any, *, opens_stream: bool = False) -> Caller:
         return self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=opens_stream)

@@ -8,7 +8,7 @@ import math
 import time
 from pathlib import Path
 
-from rilaas.core import DeadlineExceeded, Unavailable
+from rilaas.core import DeadlineExceeded, RateLimited, Unavailable
 from rilaas.wire import Frame, FrameKind, FrameReader, pack_header, unpack_error
 
 MAX_QUEUED_BYTES = 64 * 2**20  # of requests that a busy model has not taken yet; callers may be gone, bytes are not
@@ -24,6 +24,8 @@ class ReplicaLink(asyncio.Protocol):
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count(1)
         self._reader = FrameReader()
+        self._owed = 0  # answers that the replica has still to give, whether somebody waits for them or not
+        self._heard = 0.0  # when it gave one, or began to owe
         self._transport: asyncio.Transport | None = None
         self.closed = asyncio.get_running_loop().create_future()
 
@@ -45,6 +47,11 @@ class ReplicaLink(asyncio.Protocol):
         """Calls that wait for an answer."""
         return len(self._waiting)
 
+    @property
+    def silent_s(self) -> float:
+        """How long the replica has owed an answer without giving any [s]."""
+        return time.monotonic() - self._heard if self._owed else 0.0
+
     async def infer(self, body: bytes, deadline: float | None) -> bytes:
         """Send a serialized ModelInferRequest; see ``Service.infer``."""
         return await self._call(FrameKind.INFER, body, deadline)
@@ -62,7 +69,7 @@ class ReplicaLink(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise Unavailable("The replica is gone.")
         if (waiting_bytes := self._transport.get_write_buffer_size()) > MAX_QUEUED_BYTES:
-            raise Unavailable(
+            raise RateLimited(
                 f"The model is asked faster than it answers: {waiting_bytes // 2**20} MiB of requests wait for it.",
                 "Ask less often, or serve it with more --replicas.",
             )
@@ -70,6 +77,9 @@ class ReplicaLink(asyncio.Protocol):
         number = next(self._numbers)
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
+        if not self._owed:
+            self._heard = now
+        self._owed += 1
         limit = math.inf if deadline is None else deadline
         self._transport.writelines((pack_header(kind, number, now, limit, len(body)), body))
         try:
@@ -100,9 +110,13 @@ class ReplicaLink(asyncio.Protocol):
             self.closed.set_result(None)
         for future in self._waiting.values():
             if not future.done():
-                future.set_exception(Unavailable("The replica died while it worked on the request."))
+                gone = Unavailable("The model's process ended while it worked on the request.")
+                gone.died_with_request = True
+                future.set_exception(gone)
 
     def _deliver(self, frame: Frame) -> None:
+        self._owed -= 1
+        self._heard = time.monotonic()
         future = self._waiting.get(frame.call)
         if future is None or future.done():
             return  # too late: the caller has given up

@@ -21,9 +21,9 @@ from rilaas.core import (
 )
 from rilaas.observe import Registry
 from rilaas.serve.pool import Pool, ServedModel
-from rilaas.serve.service import MAX_MESSAGE_BYTES, Caller, ModelState
+from rilaas.serve.service import Caller, ModelState
 from rilaas.serve.starting import all_or_none
-from rilaas.wire import peek
+from rilaas.wire import MAX_MESSAGE_BYTES, peek
 
 _ADDED_BYTES = 4096  # what fronts and an interceptor add to an answer on its way
 

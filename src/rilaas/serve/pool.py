@@ -85,17 +85,14 @@ class Pool:
 
     async def infer(self, body: bytes, deadline: float | None) -> bytes:
         """Ask the replica with the fewest calls in flight; see ``Service.infer``."""
-        for _ in range(2):
-            if not self._links:
-                raise self._down()
-            link = min(self._links, key=lambda each: each.in_flight)
-            try:
-                return await link.infer(body, deadline)
-            except Unavailable:
-                if not link.closed.done():
-                    raise  # the model says so itself
-                self._drop(link)  # it died with the request on it: one other may take it
-        raise Unavailable(f"The replicas of {self.served.ref} died while they worked on the request.")
+        if not self._links:
+            raise self._down()
+        link = min(self._links, key=lambda each: each.in_flight)
+        try:
+            return await link.infer(body, deadline)
+        finally:
+            if link.closed.done():
+                self._drop(link)
 
     async def metadata(self) -> bytes:
         """The replica's own metadata."""
@@ -129,14 +126,25 @@ class Pool:
         pause_s = FIRST_PAUSE_S
         while True:
             born = time.monotonic()
+            grace_s = STOP_GRACE_S
             try:
-                await asyncio.shield(link.closed)
+                if await self._hangs(link):
+                    _log.warning("replica %d of %s hangs: no answer for %g s", index, self.served.ref, link.silent_s)
+                    grace_s = 0.0
             finally:
                 self._drop(link)
-                await asyncio.to_thread(launched.stop, STOP_GRACE_S)
+                await asyncio.to_thread(launched.stop, grace_s)
             pause_s = FIRST_PAUSE_S if time.monotonic() - born > YOUNG_S else min(LAST_PAUSE_S, 2 * pause_s)
             self.restarts += 1
             launched, link = await self._relaunch(index, pause_s)
+
+    async def _hangs(self, link: ReplicaLink) -> bool:
+        """Wait until a replica ends (False) or owes an answer for too long (True)."""
+        while link.silent_s <= self.served.limits.answer_s:
+            await asyncio.wait((link.closed,), timeout=min(1.0, self.served.limits.answer_s))
+            if link.closed.done():
+                return False
+        return True
 
     async def _relaunch(self, index: int, pause_s: float) -> tuple[Launched, ReplicaLink]:
         while True:

@@ -10,8 +10,6 @@ from typing import Protocol
 
 from rilaas.core import RilaasError
 
-MAX_MESSAGE_BYTES = 64 * 2**20  # of gRPC
-
 _log = logging.getLogger("rilaas.serve")
 
 Metadata = Sequence[tuple[str, "str | bytes"]]

@@ -61,10 +61,12 @@ class Limits:
     Attributes:
         memory_bytes: Address space of its process [bytes]. A small model on onnxruntime needs about 150 MB of it.
         cpus: Cores, and threads that the backend computes with.
+        answer_s: Longest time for one answer [s]; a replica that takes longer hangs, and is started anew.
     """
 
     memory_bytes: int = 2 * 2**30
     cpus: int = 1
+    answer_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,10 +116,11 @@ def _batching(data: Mapping[str, Any], signature: Signature, mistakes: Mistakes)
 def _limits(data: Mapping[str, Any], mistakes: Mistakes) -> Limits:
     default = Limits()
     table = _value(data, ("limits",), dict, {}, mistakes)
-    _refuse_unknown(table, ("memory_bytes", "cpus"), ("limits",), mistakes)
+    _refuse_unknown(table, ("memory_bytes", "cpus", "answer_s"), ("limits",), mistakes)
     memory = _number(table, "limits", "memory_bytes", int, default.memory_bytes, 64 * 2**20, 2**40, mistakes)
     cpus = _number(table, "limits", "cpus", int, default.cpus, 1, 1024, mistakes)
-    return Limits(int(memory), int(cpus))
+    answer_s = _number(table, "limits", "answer_s", float, default.answer_s, 0.1, 86_400.0, mistakes)
+    return Limits(int(memory), int(cpus), answer_s)
 
 
 def _placement(data: Mapping[str, Any], mistakes: Mistakes) -> Placement:

@@ -26,7 +26,7 @@ from rilaas.wire.peek import (
     with_request_id,
     wrap_stream_response,
 )
-from rilaas.wire.service import METHODS, SERVICE, Method
+from rilaas.wire.service import MAX_MESSAGE_BYTES, METHODS, SERVICE, Method
 
 if TYPE_CHECKING:
     from rilaas.wire.authority import Authority, Certificate, ensure_authority
@@ -54,6 +54,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
     "METHODS",
     "SERVICE",
     "Authority",

@@ -46,8 +46,8 @@ from rilaas.wire.http2_frame import (
     header_frames,
     literal,
 )
+from rilaas.wire.service import MAX_MESSAGE_BYTES
 
-MAX_MESSAGE_BYTES = 64 * 2**20
 WINDOW_BYTES = 16 * 2**20  # what the server may send before it hears from us
 MAX_FRAME_BYTES = 64 * 2**10  # of a frame to us: a few TCP segments, far more than its header costs
 OUTGOING_BYTES = 256 * 2**10  # taken at once; what is not taken yet can be withdrawn

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rilaas.core import RilaasError, error_from_code
+from rilaas.core import RilaasError, Unavailable, error_from_code
 from rilaas.wire.field import Buffer, read_text, scan, text, varint
 from rilaas.wire.parameter import FIELD as PARAMETERS
 from rilaas.wire.parameter import Parameter, Parameters, decode_parameters, encode_parameters
 
 DEADLINE = "rilaas_deadline_s"  # parameter of a request on a stream: seconds that the caller waits from now
 RESET = "rilaas_reset"  # parameter of a request: the model forgets everything first (a truth value)
-CODE, HINT = "rilaas_code", "rilaas_hint"  # parameters of a refusal on a stream
+CODE, HINT, DIED = "rilaas_code", "rilaas_hint", "rilaas_died"  # parameters of a refusal on a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,8 @@ def wrap_stream_response(response: bytes, error: RilaasError | None, request_id:
     if error is not None:
         head = text(b"\x0a", error.message or error.code)
         tail += encode_parameters({CODE: error.code, HINT: error.hint})
+        if isinstance(error, Unavailable) and error.died_with_request:
+            tail += encode_parameters({DIED: True})
     return b"".join((head, b"\x12", varint(len(response) + len(tail)), response, tail))
 
 
@@ -119,4 +121,7 @@ def unwrap_stream_response(body: Buffer) -> tuple[RilaasError | None, bytes, str
     if not message:
         return None, response, request_id
     values = decode_parameters(parameters)
-    return error_from_code(str(values.get(CODE, "")), message, str(values.get(HINT, ""))), response, request_id
+    error = error_from_code(str(values.get(CODE, "")), message, str(values.get(HINT, "")))
+    if isinstance(error, Unavailable):
+        error.died_with_request = values.get(DIED) is True
+    return error, response, request_id

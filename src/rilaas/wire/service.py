@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from rilaas.wire import inference_pb2 as pb
 
 SERVICE = "inference.GRPCInferenceService"
+MAX_MESSAGE_BYTES = 64 * 2**20  # on every connection, both ways
 
 
 @dataclass(frozen=True, slots=True)
