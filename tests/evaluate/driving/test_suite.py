@@ -184,6 +184,29 @@ def test_a_wrong_suite_is_refused_with_its_place_and_what_would_be_valid(tmp_pat
     assert "mine.toml" in str(error.value)
 
 
+ONCE_MORE = '[[scenarios]]\nname = "again"\nmap = "oval"\nseeds = [2]\n\n[[thresholds]]'
+
+
+@pytest.mark.parametrize(
+    ("text", "map_name", "seed"),
+    [
+        (SUITE.replace("seeds = [1, 2]", "seeds = [1, 5, 1]"), "oval", 1),
+        (SUITE.replace("seeds = [3]", "seeds = [3, 3]"), "zigzag", 3),
+        (SUITE.replace("[[thresholds]]", ONCE_MORE, 1), "oval", 2),
+    ],
+)
+def test_an_episode_that_would_count_twice_is_refused_by_map_and_seed(tmp_path, text, map_name, seed):
+    with pytest.raises(InvalidInput, match=rf"mine\.toml: Map '{map_name}' with seed {seed} is there 2 times"):
+        read_suite(write(tmp_path, text))
+    with pytest.raises(InvalidInput, match="seed 7 is there 2 times"):
+        read_suite(write(tmp_path, SUITE)).with_seeds([7, 7])
+
+
+def test_the_same_seed_in_another_world_is_another_episode(tmp_path):
+    text = SUITE.replace("[[thresholds]]", ONCE_MORE.replace("seeds", "camera_noise = 1.0\nseeds"), 1)
+    assert len(read_suite(write(tmp_path, text)).scenarios) == 5
+
+
 def test_an_unknown_suite_is_answered_with_a_guess(tmp_path):
     with pytest.raises(NotFound, match=r"There is no suite 'lane-folowing'. Did you mean 'lane-following'\?"):
         read_suite("lane-folowing")

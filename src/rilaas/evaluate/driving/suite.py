@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
@@ -80,12 +81,23 @@ class Suite:
         description: What it is for.
         scenarios: In the order in which they are run.
         thresholds: What has to be reached; () where it only measures.
+
+    Raises:
+        InvalidInput: An episode is there twice: counted as two, it would make every interval too narrow.
     """
 
     name: str
     description: str
     scenarios: tuple[Scenario, ...]
     thresholds: tuple[Threshold, ...] = ()
+
+    def __post_init__(self) -> None:
+        for scenario, count in Counter(replace(scenario, name="") for scenario in self.scenarios).items():
+            if count > 1:
+                raise InvalidInput(
+                    f"Map {scenario.map!r} with seed {scenario.seed} is there {count} times; it is the same episode.",
+                    "Give each world every seed once.",
+                )
 
     @property
     def digest(self) -> str:
@@ -154,7 +166,11 @@ class _SuiteReader:
             self._threshold(entry, k) for k, entry in enumerate(self._tables(document, "thresholds"), 1)
         )
         name = self._value(document, "name", str, "", self._path.stem)
-        return Suite(name, self._value(document, "description", str, "", ""), scenarios, thresholds)
+        description = self._value(document, "description", str, "", "")
+        try:
+            return Suite(name, description, scenarios, thresholds)
+        except InvalidInput as error:
+            raise InvalidInput(f"{self._path}: {error.message}", error.hint) from None
 
     def _scenarios(
         self, entry: Mapping[str, Any], world: Mapping[str, Any], spawn: Mapping[str, Any], number: int
