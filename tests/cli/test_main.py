@@ -1,6 +1,7 @@
 """Help, errors, interruption: what every verb has in common."""
 
 import importlib
+import json
 import os
 import signal
 import subprocess
@@ -143,6 +144,25 @@ def test_ctrl_c_before_the_first_episode_is_over_ends_a_real_run_with_130(start,
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err == "interrupted\n"
+
+
+def test_ctrl_c_after_the_first_episode_reports_it_and_ends_with_130(start, model, suite, tmp_path):
+    suite.write_text(suite.read_text().replace("seeds = [1, 2]", f"seeds = {list(range(2000))}"))
+    process = start(
+        "evaluate", model, "--suite", suite, "--json", tmp_path / "r.json", "--report", tmp_path / "r.html"
+    )
+    while "  2/2000" not in (line := process.stderr.readline()):
+        assert line, "it ended early"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    report = json.loads((tmp_path / "r.json").read_text())
+    driven = len(report["episodes"])
+    assert 2 <= driven < 2000
+    assert f"Interrupted after {driven} of 2000 episodes" in report["summary"]
+    assert f"Interrupted after {driven} of 2000 episodes" in " ".join(out.split())
+    assert (tmp_path / "r.html").exists()
 
 
 def test_a_reader_that_goes_away_is_no_error(start, model, suite):

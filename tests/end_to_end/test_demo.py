@@ -91,3 +91,18 @@ def test_an_interrupted_demo_ends_its_servers_and_shows_no_traceback(tmp_path, s
     assert "interrupted" in talk
     assert "Traceback" not in talk + text
     assert processes_of(tmp_path) == []
+
+
+def test_a_demo_that_is_ended_after_an_episode_reports_it_and_ends_with_130(tmp_path, suite):
+    suite.write_text(suite.read_text().replace("seeds = [8]", f"seeds = {list(range(8, 100))}"))
+    run = demo(tmp_path, "--suite", suite, "--json", tmp_path / "demo.json")
+    while "  1/93" not in (line := run.stderr.readline()):
+        assert line, "the demo ended early"
+    run.send_signal(signal.SIGTERM)
+    _, talk = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Traceback" not in talk
+    driven = len(json.loads((tmp_path / "demo.json").read_text())["episodes"])
+    assert 1 <= driven < 93
+    assert (tmp_path / "out" / "report.html").exists()
+    assert processes_of(tmp_path) == []

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import click
 
 from rilaas.cli.config import Settings, read_settings
-from rilaas.cli.output import VERDICT_FAILED, Output, output_options, write_text
+from rilaas.cli.output import Output, output_options, write_text
 from rilaas.cli.policy import is_remote, load_local, open_policy, policy_options
-from rilaas.cli.progress import SuiteProgress
+from rilaas.cli.progress import SuiteProgress, exit_code
 from rilaas.core import InvalidInput, MissingDependency, Policy
 from rilaas.report import Report
 
@@ -29,7 +29,8 @@ Examples:
   rilaas evaluate lane-following:2 --suite my-suite.toml --latency fixed:0.08 --report report.html
   rilaas evaluate lane-following --suite quick-look --target 127.0.0.1 --key robot --ca tls/ca.pem
 \b
-Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached.
+Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached;
+130: interrupted, what was driven until then is reported.
 """
 
 
@@ -68,7 +69,7 @@ def command(
     """Let POLICY drive a suite of scenarios in the tile world, and judge it.
 
     POLICY is a model folder, a version in the local store, or with --target a model of the fleet behind an
-    interceptor. Ctrl-C ends the run; what was driven until then is reported.
+    interceptor. Ctrl-C ends the run; what was driven until then is reported, and the exit code is 130.
     """
     settings = read_settings(flags)
     suite = _read_suite(suite_name)
@@ -80,8 +81,7 @@ def command(
         output.talk(f"wrote {page}")
     output.report(report)
     output.finish(report, "" if page else f"rilaas evaluate {policy} --suite {suite_name} --report report.html")
-    if report.verdict == "failed":
-        ctx.exit(VERDICT_FAILED)
+    ctx.exit(exit_code(report, suite))
 
 
 def with_episodes(suite: Suite, count: int) -> Suite:

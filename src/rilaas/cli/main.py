@@ -1,7 +1,7 @@
 """Where the command line begins, and where every error ends.
 
 Exit codes: 0 done; 2 to 10 by the table in ``rilaas.core.errors``; 20 done, but the verdict is "failed"; 130
-interrupted; 1 a fault of ours, whose traceback is kept in a file.
+interrupted, also where a part was done and is reported; 1 a fault of ours, whose traceback is kept in a file.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
-"""Live progress of a suite: episode, simulated time, rate, time left."""
+"""Live progress of a suite: episode, simulated time, rate, time left; and how the run ends."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from rilaas.cli.output import Output
+from rilaas.cli.main import INTERRUPTED
+from rilaas.cli.output import VERDICT_FAILED, Output
 
 if TYPE_CHECKING:
     from rilaas.evaluate.driving import Progress, Suite
     from rilaas.evaluate.driving.world import World
+    from rilaas.report import Report
 
 EVERY_S = 0.2
 
@@ -55,3 +57,18 @@ class SuiteProgress:
         where = f"{result.scenario.map:<15} seed {result.seed:<5}"
         status = result.status.replace("_", " ")
         self._output.talk(f"  {progress.done}/{progress.total}  {where} {status:<10} {words}")
+
+
+def exit_code(report: Report, suite: Suite) -> int:
+    """How a command that ran a suite ends.
+
+    Args:
+        report: Of what was run.
+        suite: Of what was to be run.
+
+    Returns:
+        130 where it was interrupted, whatever it had reached by then; 20 where the verdict is "failed"; else 0.
+    """
+    if len(report.episodes) < len(suite.scenarios):
+        return INTERRUPTED
+    return VERDICT_FAILED if report.verdict == "failed" else 0

@@ -38,7 +38,10 @@ def page() -> str:
         codes.setdefault(row.exit_code, []).append(code.replace("_", " "))
     codes[1] = ["a fault of ours; its traceback is kept in a file"]
     rows = [f"| {number} | {', '.join(names)} |" for number, names in sorted(codes.items())]
-    rows += ["| 20 | done, and the verdict is failed |", "| 130 | interrupted |"]
+    rows += [
+        "| 20 | done, and the verdict is failed |",
+        "| 130 | interrupted; what was done until then is reported where there is something |",
+    ]
     parts = [_INTRODUCTION + "\n".join(rows)]
     with rilaas.make_context("rilaas", [], resilient_parsing=True, terminal_width=_WIDTH) as ctx:
         for verb in VERBS:

@@ -12,6 +12,7 @@ import click
 from rilaas.balance import make_balancer
 from rilaas.cli.fleet import ROBOT, Fleet, FleetServer
 from rilaas.cli.output import Output, output_options, write_text
+from rilaas.cli.progress import SuiteProgress, exit_code
 from rilaas.core import InvalidInput, MissingDependency, NotFound
 from rilaas.route.config import DEFAULT_PORT
 from rilaas.store import read_model_folder
@@ -30,6 +31,9 @@ EXAMPLE = """
 Examples:
   rilaas up --demo                         drive a robot through edge and cloud, print a table
   rilaas up models/lane-following          serve a model to robots on this machine
+\b
+Exit code of a demo 0: driven; 20: a threshold of its suite was not reached; 130: interrupted, what was
+driven until then is reported.
 """
 
 
@@ -46,7 +50,10 @@ Examples:
     "--report", "report_path", type=click.Path(path_type=Path), help="HTML report. [default: OUT/report.html]"
 )
 @output_options
+@click.pass_context
 def command(
+    ctx: click.Context,
+    /,
     folder: Path | None,
     demo: bool,
     suite_name: str,
@@ -80,6 +87,8 @@ def command(
     finally:
         signal.signal(signal.SIGTERM, previous)
     _show(report, report_path or out / "report.html", output)
+    assert suite is not None
+    ctx.exit(exit_code(report, suite))
 
 
 def shipped_model(name: str) -> Path:
@@ -119,7 +128,6 @@ def _read_suite(name: str) -> Suite:
 
 
 def _drive(fleet: Fleet, suite: Suite, output: Output) -> Report:
-    from rilaas.cli.progress import SuiteProgress
     from rilaas.client import RobotClient
     from rilaas.evaluate.driving import Latency, run_suite
 

@@ -123,12 +123,12 @@ def _summary(
 ) -> str:
     completed = sum(not episode.failed for episode in episodes)
     sentences = [f"{completed} of {len(episodes)} episodes completed"]
+    if len(episodes) < len(suite.scenarios):
+        sentences = [f"Interrupted after {len(episodes)} of {len(suite.scenarios)} episodes: {completed} completed"]
     if "driven_lane_m" in metrics:
         sentences.append(f"Along the lane: {metric_text(metrics['driven_lane_m'])}")
     if "lane_time_share" in metrics:
         sentences.append(f"Time in lane: {metric_text(metrics['lane_time_share'])}")
-    if len(episodes) < len(suite.scenarios):
-        sentences.append(f"Ended early: {len(suite.scenarios) - len(episodes)} episodes were not run")
     if unscored := sum(not episode.result.is_scored for episode in episodes):
         sentences.append(f"{unscored} could not be scored, for nobody answered")
     missed = [check for check in checks if check.metric.n and not check.is_met]
