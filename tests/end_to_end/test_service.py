@@ -210,6 +210,48 @@ def unsigned(headers):
     return {"authorization": f"Bearer {none}.{payload}."}
 
 
+def test_a_stranger_is_refused_before_its_message_is_read(fleet):
+    credentials = grpc.ssl_channel_credentials(fleet.ca_path.read_bytes())
+    never = threading.Event()
+
+    def message():
+        never.wait(30)
+        yield b""
+
+    with grpc.secure_channel(fleet.address, credentials) as channel:
+        with pytest.raises(grpc.RpcError) as failure:  # as a stream of one message, which is the same on the wire
+            channel.stream_unary(METHODS["ModelInfer"].path)(message(), timeout=20)
+        assert failure.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        never.set()
+
+
+def test_a_robot_may_not_hold_any_number_of_streams(fleet):
+    credentials = grpc.ssl_channel_credentials(fleet.ca_path.read_bytes())
+    body = encode_request("affine", "", {"x": np.zeros((1, 3), np.float32)}, request_id="1")
+    release = threading.Event()
+
+    def hold():
+        yield body
+        release.wait(30)
+
+    def opened(channel):
+        call = channel.stream_stream(METHODS["ModelStreamInfer"].path)(
+            hold(), metadata=tuple(bearer(fleet, single_use=True).items()), timeout=30
+        )
+        next(call)
+        return call
+
+    with grpc.secure_channel(fleet.address, credentials) as channel:
+        calls = []
+        with pytest.raises(grpc.RpcError) as failure:
+            calls.extend(opened(channel) for _ in range(40))
+        assert failure.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert 10 <= len(calls) <= 16
+        release.set()
+        for call in calls:
+            call.cancel()
+
+
 def test_a_stream_token_opens_one_stream(fleet):
     headers = tuple(bearer(fleet, single_use=True).items())
     credentials = grpc.ssl_channel_credentials(fleet.ca_path.read_bytes())
