@@ -165,6 +165,25 @@ def test_ctrl_c_after_the_first_episode_reports_it_and_ends_with_130(start, mode
     assert (tmp_path / "r.html").exists()
 
 
+IMPATIENT = """
+import os, signal, sys
+class Impatient:
+    def find_spec(self, name, *others):
+        if name == {module!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Impatient())
+from rilaas.cli import main
+sys.exit(main(["doctor"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["rilaas.cli.main", "click", "rilaas.cli.verb", "rilaas.cli.doctor", "numpy"])
+def test_ctrl_c_while_the_program_is_still_imported_is_one_line_and_130(module):
+    code = IMPATIENT.format(module=module)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
 def test_a_reader_that_goes_away_is_no_error(start, model, suite):
     read, write = os.pipe()
     os.close(read)

@@ -45,9 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    # numpy's OpenBLAS spins its threads: on busy cores small products became up to 60 times slower.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        # numpy's OpenBLAS spins its threads: on busy cores small products became up to 60 times slower.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        # gRPC's core writes its own lines about what we tell in our words, such as a port that is taken.
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         given = list(sys.argv[1:] if arguments is None else arguments)
         with rilaas.make_context("rilaas", given) as ctx:
             rilaas.invoke(ctx)
