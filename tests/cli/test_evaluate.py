@@ -36,6 +36,24 @@ def test_several_workers_drive_the_same(call, model, suite):
     assert one["episodes"] == two["episodes"]
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_whose_code_fails_on_the_way_is_reported_with_file_and_line(start, model, suite, workers):
+    (model / "hooks.py").write_text((model / "hooks.py").read_text().replace("wheels = np", "wheels = nonsense"))
+    process = start("evaluate", model, "--suite", suite, "--workers", workers, "-q")
+    out, err = process.communicate(timeout=120)
+    assert err == ""
+    assert "name 'nonsense' is not defined. It was in hooks.py, line 10." in " ".join(out.split())
+
+
+def test_a_model_that_cannot_be_loaded_in_a_worker_is_told_with_file_and_line(start, model, suite):
+    (model / "hooks.py").write_text("1 / 0\n" + (model / "hooks.py").read_text())
+    process = start("evaluate", model, "--suite", suite, "--workers", 2, "-q")
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 9
+    assert "Traceback" not in err
+    assert "hint: See hooks.py, line 1;" in err
+
+
 def test_n_episodes_take_the_worlds_in_turn_and_then_further_seeds():
     suite = read_suite("lane-following")
     few = with_episodes(suite, 3)

@@ -1,6 +1,7 @@
 """Asking once: a folder, a version of the store, a fleet."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -92,7 +93,26 @@ def test_a_model_whose_code_fails_is_told_by_its_own_error_and_exit_code(call, m
     (model / "hooks.py").write_text((model / "hooks.py").read_text().replace("wheels = np", "wheels = nonsense"))
     done = call("predict", model, frame)
     assert done.code == 9
-    assert "nonsense" in done.error
+    assert done.error.startswith("error: The model straight failed in predict: NameError: name 'nonsense' is not")
+    assert done.err.splitlines()[1] == "hint: See hooks.py, line 10; RILAAS_DEBUG=1 shows the traceback."
+
+
+@pytest.mark.parametrize("debug", ["0", "1"])
+def test_the_traceback_of_a_models_code_is_shown_for_debugging_only(start, model, frame, debug):
+    (model / "hooks.py").write_text((model / "hooks.py").read_text().replace("wheels = np", "wheels = nonsense"))
+    process = start("predict", model, frame, "-q", env={**os.environ, "RILAAS_DEBUG": debug})
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (9, "")
+    assert ("Traceback" in err) == (debug == "1")
+    assert len(err.splitlines()) == 2 or debug == "1"
+
+
+def test_a_model_whose_code_fails_while_it_is_loaded_is_told_with_file_and_line(call, model, frame):
+    (model / "helper.py").write_text("import math\n\nmath.sqrt(-1)\n")
+    (model / "hooks.py").write_text("from . import helper\n" + (model / "hooks.py").read_text())
+    done = call("predict", model, frame)
+    assert done.code == 9
+    assert "hint: See helper.py, line 3;" in done.error
 
 
 def test_a_deadline_that_cannot_be_kept_has_its_own_exit_code(call, model, frame):

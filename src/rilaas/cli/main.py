@@ -79,7 +79,8 @@ def _failed(error: Exception) -> int:
         traceback.print_exc()
     if isinstance(error, RilaasError):
         row = ERROR_TABLE.get(error.code) or ERROR_TABLE["internal"]
-        _tell(error.message, error.hint)
+        place = getattr(error, "place", "")  # of a model's own code that failed in this process
+        _tell(error.message, f"See {place}; RILAAS_DEBUG=1 shows the traceback." if place else error.hint)
         return row.exit_code
     if isinstance(error, OSError) and error.filename is not None:
         _tell(f"{error.filename}: {error.strerror}.", "")

@@ -71,9 +71,17 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
 
 
 def load_local(text: str, settings: Settings) -> LoadedModel:
-    """Load a model folder, or a version of the local store, into this process."""
+    """Load a model folder, or a version of the local store, into this process.
+
+    The traceback of a model's code that fails here is shown with ``RILAAS_DEBUG=1`` only.
+    """
     from rilaas.infer import load
 
+    # Without this import nobody has set up logging, and Python's last resort would print the traceback.
+    from rilaas.observe import set_up_logs
+
+    if os.environ.get("RILAAS_DEBUG") == "1":
+        set_up_logs("error")
     source = text if Path(text).exists() else Shelf(settings.home).folder(_reference(text))
     return load(source, threads=settings.threads)
 

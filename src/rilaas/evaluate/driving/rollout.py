@@ -27,6 +27,7 @@ from rilaas.evaluate.driving.latency import Latency
 from rilaas.evaluate.driving.scenario import Scenario
 from rilaas.evaluate.driving.view import Frame
 from rilaas.evaluate.driving.world import World
+from rilaas.infer.failure import ModelCodeFailed
 
 DRIVING_SIGNATURE = Signature.of(
     (TensorSpec("image", "UINT8", (-1, 120, 160, 3), "", "camera frame, RGB"),),
@@ -198,7 +199,8 @@ class _Episode:
             failed = error.code
             self.reason = error.message
         except ModelFailed as error:
-            self.status, self.reason = "policy_failure", error.message
+            place = f" It was in {error.place}." if isinstance(error, ModelCodeFailed) and error.place else ""
+            self.status, self.reason = "policy_failure", error.message + place
             return None, 0.0
         spent_s = timing.total_s or time.perf_counter() - start
         latency_s = self.latency.sample(spent_s, rng)
