@@ -121,6 +121,8 @@ def test_a_deadline_that_cannot_be_kept_has_its_own_exit_code(call, model, frame
         hooks.replace("        wheels", "        import time; time.sleep(0.05)\n        wheels")
     )
     assert call("predict", model, frame, "--deadline", "0.01").code == 7
+    short = call("predict", model, frame, "--deadline", "0.00001")
+    assert (short.code, "the deadline was 0.01 ms" in short.error) == (7, True)
 
 
 @pytest.fixture(scope="module")

@@ -178,7 +178,7 @@ def test_a_deadline_that_has_passed_is_told_before_any_work(tmp_path):
 
 def test_an_answer_after_its_deadline_is_useless(tmp_path):
     policy = load(failing(tmp_path / "m", 'import time; time.sleep(0.02); return {"y": inputs["x"]}'))
-    with pytest.raises(DeadlineExceeded, match=r"answered after .* ms; the deadline was 1.0 ms"):
+    with pytest.raises(DeadlineExceeded, match=r"answered after .* ms; the deadline was 1 ms\."):
         policy.predict({"x": X}, deadline_s=0.001)
     assert policy.predict({"x": X}, deadline_s=60.0)["y"].shape == (1, 3)
 

@@ -70,7 +70,7 @@ class LoadedModel:
         total_s = time.monotonic() - start
         if deadline_s is not None and total_s > deadline_s:
             raise DeadlineExceeded(
-                f"The model answered after {total_s * 1e3:.1f} ms; the deadline was {deadline_s * 1e3:.1f} ms."
+                f"The model answered after {1e3 * total_s:.3f} ms; the deadline was {1e3 * deadline_s:.6g} ms."
             )
         return Prediction(outputs, Timing(0.0, run.preprocess_s, run.compute_s, run.postprocess_s, total_s))
 

@@ -28,6 +28,7 @@ from rilaas.evaluate.driving.scenario import Scenario
 from rilaas.evaluate.driving.view import Frame
 from rilaas.evaluate.driving.world import World
 from rilaas.infer.failure import ModelCodeFailed
+from rilaas.report import value_text
 
 DRIVING_SIGNATURE = Signature.of(
     (TensorSpec("image", "UINT8", (-1, 120, 160, 3), "", "camera frame, RGB"),),
@@ -209,7 +210,7 @@ class _Episode:
             return None, 0.0
         if wheels is not None and self.deadline_s is not None and latency_s > self.deadline_s:
             wheels, failed, latency_s = None, DeadlineExceeded.code, self.deadline_s
-            self.reason = f"An answer took longer than {self.deadline_s} s."
+            self.reason = f"An answer took longer than {value_text(self.deadline_s, 's')}."
         self._note(failed, latency_s, spent_s, timing.server)
         return wheels, latency_s
 
