@@ -186,7 +186,7 @@ def test_answers_after_the_deadline_are_lost():
     result = rollout(Scripted((0.5, 0.5)), scenario(), Latency.fixed(0.2), deadline_s=0.1)
     assert result.status == "infrastructure_failure"
     assert set(result.counts) == {"deadline_exceeded"}
-    assert "0.1 s" in result.reason
+    assert "100 ms" in result.reason
     assert rollout(Scripted((0.5, 0.5)), scenario(), Latency.fixed(0.09), deadline_s=0.1).status == "completed"
 
 
