@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -60,6 +62,7 @@ class Fleet:
     address: str = ""
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    _lock: int = -1
 
     @property
     def key_path(self) -> Path:
@@ -73,6 +76,7 @@ class Fleet:
 
     def __enter__(self) -> Fleet:
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._take_folder()
         try:
             self._start()
         except BaseException:
@@ -84,6 +88,27 @@ class Fleet:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop()
+
+    def check(self) -> None:
+        """See that all its processes are there.
+
+        Raises:
+            Unavailable: One has ended; with its name, its last error and its log.
+        """
+        for name, process in self.processes.items():
+            if process.poll() is not None:
+                raise self._ended(name, "ended")
+
+    def _take_folder(self) -> None:
+        """Keep other fleets out of the folder: they would replace the robot's key while this one uses it."""
+        self._lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise Unavailable(
+                f"Another fleet is running in {self.folder}.", "End it, or take another folder with --out."
+            ) from None
 
     def _start(self) -> None:
         ensure_authority(self.folder / "tls")
@@ -131,12 +156,19 @@ class Fleet:
             said: dict[str, Any] = json.loads(line)
             return said
         process.wait(STOP_TIMEOUT_S)
+        raise self._ended(name, "did not start")
+
+    def _ended(self, name: str, what: str) -> Unavailable:
+        """The error that tells of a process that is gone, by what it wrote last."""
         log = self.folder / f"{name}.log"
         told = dict(
             line.split(": ", 1) for line in log.read_text().splitlines() if line.startswith(("error: ", "hint: "))
         )
-        why = told.get("error", f"it ended with exit code {process.returncode}.")
-        raise Unavailable(f"{name} did not start: {why}", f"{told.get('hint', '')} Its log is {log}.".strip())
+        code = self.processes[name].returncode
+        how = f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
+        return Unavailable(
+            f"{name} {what}: {told.get('error', f'{how}.')}", f"{told.get('hint', '')} Its log is {log}.".strip()
+        )
 
     def _stop(self) -> None:
         for process in reversed(self.processes.values()):
@@ -151,3 +183,4 @@ class Fleet:
                 process.wait()
             if process.stdout is not None:
                 process.stdout.close()
+        os.close(self._lock)

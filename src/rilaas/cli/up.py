@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DEMO_MODEL = "lane-following"
 DEADLINE_S = 0.1  # two frames: an answer that comes later is lost
+CHECK_EVERY_S = 0.5  # how soon a server that ended is noticed
 CLOUD_DELAY_S = 0.04  # about a data centre of the same continent
 EDGE, CLOUD = FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud", CLOUD_DELAY_S)
 
@@ -151,7 +153,9 @@ def _wait(fleet: Fleet, output: Output) -> None:
     output.talk("")
     output.talk("Ctrl-C ends it.")
     try:
-        signal.pause()
+        while True:
+            time.sleep(CHECK_EVERY_S)
+            fleet.check()
     except KeyboardInterrupt:
         output.talk("ending ...")
 
