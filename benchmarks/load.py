@@ -3,7 +3,9 @@
 Run by ``serving.py``; alone: python benchmarks/load.py '{"kind": "unary", ...}' prints the round trips as JSON.
 """
 
+import functools
 import json
+import os
 import sys
 import threading
 import time
@@ -12,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import numpy as np
 
-from rilaas.client import RobotClient
+from rilaas.client import EmbeddedTransport, RobotClient
 from rilaas.wire import METHODS, decode_response, encode_request, load_private_key, sign_token
 
 INPUT = np.random.default_rng(0).standard_normal((1, 3, 66, 200)).astype(np.float32)  # 158,400 bytes
@@ -62,7 +64,19 @@ def robot(target):
     return lambda: policy.predict({"input": INPUT})["command"]
 
 
-KINDS = {"unary": unary, "triton": triton, "robot": robot}
+@functools.cache
+def interceptor(config, key):
+    """One for all callers of this process, with replicas of its own."""
+    return EmbeddedTransport(config, key)
+
+
+def embedded(target):
+    """RobotClient with the interceptor inside its process."""
+    policy = RobotClient.over(interceptor(target["config"], target["key"]), target["model"], target["version"])
+    return lambda: policy.predict({"input": INPUT})["command"]
+
+
+KINDS = {"unary": unary, "triton": triton, "robot": robot, "embedded": embedded}
 
 
 def drive(target, callers, calls):
@@ -100,6 +114,6 @@ if __name__ == "__main__":
     plan = json.loads(sys.argv[1])
     spent, seconds = drive(plan["target"], plan["callers"], plan["calls"])
     print(json.dumps({"round_trips_s": spent, "seconds": seconds}), flush=True)
-    import os
-
+    if plan["target"]["kind"] == "embedded":
+        interceptor(plan["target"]["config"], plan["target"]["key"]).close()
     os._exit(0)  # the connections need no farewell

@@ -7,6 +7,7 @@ One run, interleaved rounds, medians over all rounds; the same PilotNet (158 kB 
 - bare: grpc.aio and onnxruntime in one process, no TLS, no authentication: the floor;
 - serve: `rilaas serve` (front and replica process), no TLS, asked by RobotClient's stream and by tritonclient;
 - route: `rilaas route` with TLS, robot token, access policy, rate limit and a replica of its own, the same two;
+- the interceptor inside the robot's process, with replicas of its own;
 - both again with a model that computes nothing, which shows the way alone;
 - MLServer and KServe's model server from PyPI, where FOLDER has their virtual environments (`python -m venv
   FOLDER/mlserver && FOLDER/mlserver/bin/pip install mlserver onnxruntime`, the same for kserve).
@@ -119,6 +120,7 @@ def targets(folder, names):
         "serve, tritonclient": ("triton", "serve", {}),
         "route + TLS + token, RobotClient": ("robot", "route", secure),
         "route + TLS + token, tritonclient": ("triton", "route", secure),
+        "interceptor inside RobotClient": ("embedded", "route", {**secure, "config": str(folder / "route.toml")}),
         "MLServer, unary": ("unary", "mlserver", {}),
         "KServe, unary": ("unary", "kserve", {}),
         "serve, RobotClient, empty model": ("robot", "serve", {"model": "empty"}),
@@ -220,7 +222,7 @@ def main():
             f"{row['p50_ms_at_8']:13.2f}{row['requests_per_s_at_8']:17.0f}"
         )
     for label, row in results.items():
-        if "RobotClient" in label:
+        if label.replace("RobotClient", "tritonclient") in results.keys() - {label}:
             theirs = results[label.replace("RobotClient", "tritonclient")]["p50_ms"]
             print(f"{label}: {theirs / row['p50_ms']:.2f} times as fast a call as tritonclient's")
     if options.json:
