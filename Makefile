@@ -42,10 +42,7 @@ check: $(VENV)/.dev  ## What CI runs besides the tests: style, types, layers, ol
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.10- --violations $(THIN)
-
-THIN := $(addprefix src/rilaas/,core wire observe balance route client serve/front.py serve/stream.py \
-	serve/service.py serve/link.py serve/pool.py serve/local.py serve/isolation.py)
+	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.10- --violations src/rilaas
 
 bench: $(VENV)/.dev  ## Measure; results on the screen and in out/
 	@mkdir -p out
