@@ -6,6 +6,8 @@ import socket
 
 import pytest
 
+from rilaas.cli.lifetime import check_free
+from rilaas.core import Unavailable
 from rilaas.serve.isolation import READY_S
 
 LESS_THAN_LOADING_MAY_TAKE_S = READY_S - 10.0
@@ -56,16 +58,51 @@ def test_a_port_that_is_none_is_told(call, model, port):
     assert "hint: Write HOST:PORT" in done.error
 
 
-def test_a_port_that_is_taken_is_told(start, model):
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_port_that_is_taken_is_told_before_the_model_is_loaded(start, endless, tmp_path, host):
+    (tmp_path / "access.toml").write_text("[robots]\n")
+    route = 'access = "access.toml"\n[[servers]]\nname = "a"\nmodels = ["straight"]\n'
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
+        address = f"{host}:{other.getsockname()[1]}"
+        (tmp_path / "route.toml").write_text(f'listen = "{address}"\n{route}')
+        for arguments in (("serve", endless, "--insecure", "--listen", address), ("route", "--config", "route.toml")):
+            process = start(*arguments, cwd=tmp_path)
+            _, err = process.communicate(timeout=60)
+            assert process.returncode == 8
+            first, second = err.splitlines()
+            assert first == f"error: Cannot listen on {address}: Address already in use."
+            assert second.startswith("hint: Choose another port")
+
+
+def test_a_port_that_was_taken_meanwhile_is_told_without_the_raw_words_of_grpc(start, make_model, tmp_path):
+    slow = make_model(tmp_path / "slow", "slow")
+    (slow / "hooks.py").write_text(
+        "import time\nprint('loading', flush=True)\ntime.sleep(1)\n" + (slow / "hooks.py").read_text()
+    )
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # until it listens, others may bind too
+        other.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        process = start("serve", model, "--insecure", "--listen", address)
-        _, err = process.communicate(timeout=120)
+        process = start("serve", slow, "--insecure", "--listen", address)
+        until_loading(process)
+        other.listen()
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 8
     assert f"error: Cannot listen on {address}." in err
-    assert "Traceback" not in err
+    assert "add_port" not in err
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:8001", "no-such-host.invalid:8001"])
+def test_a_host_that_is_not_ours_is_told(address):
+    with pytest.raises(Unavailable, match=f"Cannot listen on {address}: "):
+        check_free(address)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "[::]", "0.0.0.0"])
+def test_a_free_port_is_not_complained_about(host):
+    check_free(f"{host}:0")
 
 
 @pytest.mark.parametrize(("flag", "word"), [("--suite", "There is no suite"), ("--balancer", "no balancing policy")])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rilaas.cli.fleet import Fleet, FleetServer
-from rilaas.core import Unavailable
+from rilaas.core import InvalidInput, Unavailable
 
 EDGE = (FleetServer("edge-1", "edge"),)
 
@@ -40,7 +40,7 @@ def test_a_second_fleet_in_the_same_folder_is_told_and_the_first_keeps_its_key(c
 def test_a_fleet_that_could_not_start_leaves_its_folder_to_the_next(model, tmp_path):
     (tmp_path / "fleet" / "tls").mkdir(parents=True)
     (tmp_path / "fleet" / "tls" / "ca.pem").mkdir()
-    with pytest.raises(IsADirectoryError), Fleet(tmp_path / "fleet", model, "straight", EDGE):
+    with pytest.raises(InvalidInput, match="ca.key"), Fleet(tmp_path / "fleet", model, "straight", EDGE):
         pass
     (tmp_path / "fleet" / "tls" / "ca.pem").rmdir()
     with Fleet(tmp_path / "fleet", model, "straight", EDGE) as fleet:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import click
 import grpc
 
 from rilaas.cli.output import Output, write_text
-from rilaas.core import InvalidInput
+from rilaas.core import InvalidInput, Unavailable
 from rilaas.observe import MetricsEndpoint, Registry, serve_metrics
 from rilaas.serve.front import Front
 
@@ -107,6 +108,34 @@ def host_and_port(text: str) -> tuple[str, int]:
     if not colon or not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
         raise InvalidInput(f"{text!r} is not an address.", "Write HOST:PORT, for example 127.0.0.1:8001.")
     return host, int(port)
+
+
+def check_free(address: str) -> None:
+    """Try to listen, so that a port that is taken is told before a model is loaded.
+
+    Args:
+        address: ``host:port``; the port may be 0.
+
+    Raises:
+        InvalidInput: It is no address.
+        Unavailable: The port is taken, or the host is none of this machine's.
+    """
+    host, port = host_and_port(address)
+    why = ""
+    try:
+        places = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        for family, kind, protocol, _, place in places:
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(place)
+                except OSError as error:
+                    why = error.strerror or str(error)
+                else:
+                    return
+    except OSError as error:  # of getaddrinfo
+        why = error.strerror or str(error)
+    raise Unavailable(f"Cannot listen on {address}: {why}.", "Choose another port, or an address of this machine.")
 
 
 def metrics_endpoint(address: str, registry: Registry) -> MetricsEndpoint | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from rilaas.cli.lifetime import Announcement, live, metrics_endpoint, unless_signalled
+from rilaas.cli.lifetime import Announcement, check_free, live, metrics_endpoint, unless_signalled
 from rilaas.cli.output import Output, output_options
 from rilaas.cli.tally import tally
 from rilaas.observe import Registry, set_up_logs
@@ -51,6 +51,7 @@ def command(path: Path, ready_path: str, output: Output) -> None:
     """
     set_up_logs("warning" if output.quiet else "info")
     config = read_route_config(path)
+    check_free(config.listen)
     registry = Registry()
     endpoint = metrics_endpoint(config.metrics, registry)
     asyncio.run(_route(config, registry, Announcement(ready_path, output, endpoint)))

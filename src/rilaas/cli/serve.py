@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import grpc
 
-from rilaas.cli.lifetime import Announcement, host_and_port, live, metrics_endpoint, unless_signalled
+from rilaas.cli.lifetime import Announcement, check_free, host_and_port, live, metrics_endpoint, unless_signalled
 from rilaas.cli.output import Output, output_options
 from rilaas.cli.tally import tally
 from rilaas.core import InvalidInput
@@ -63,6 +63,7 @@ def command(
     and its version (name:version); without it a folder is served under its own name as version 1.
     """
     set_up_logs("warning" if output.quiet else "info")
+    check_free(listen)
     credentials = _credentials(listen, insecure, tls, hosts)
     served = [served_model(text, replicas=replicas, threads=threads, isolation=isolation) for text in folders]
     registry = Registry()
