@@ -25,6 +25,19 @@ class Model:
         self.calls = 0
 '''
 
+COUNTING_MODEL = """
+class Model:
+    def __init__(self, folder, session):
+        self.calls = 0
+
+    def predict(self, inputs):
+        self.calls += 1
+        return {"y": inputs["x"] * 0 + self.calls}
+
+    def reset(self):
+        self.calls = 0
+"""
+
 
 def affine_onnx(path, *, a=2.0, b=1.0, size=3, x="x", y="y", axis="batch", extra_nodes=()):
     """An ONNX file with input x FP32 [axis, size] and output y = a * x + b."""

@@ -10,7 +10,7 @@ import pytest
 from rilaas.cli.fleet import Fleet, FleetServer
 from rilaas.client import RobotClient
 from rilaas.core import ModelFailed, RateLimited, RilaasError, Unauthenticated
-from tests.model_folders import write_affine_model, write_python_model
+from tests.model_folders import COUNTING_MODEL, write_affine_model, write_python_model
 
 TWO = (FleetServer("a", "edge"), FleetServer("b", "cloud"))
 
@@ -156,15 +156,7 @@ def test_a_server_that_cannot_load_its_model_says_why(tmp_path):
 
 
 def test_reset_reaches_the_model(tmp_path):
-    source = """
-class Model:
-    def __init__(self, folder, session): self.calls = 0
-    def predict(self, inputs):
-        self.calls += 1
-        return {"y": inputs["x"] * 0 + self.calls}
-    def reset(self): self.calls = 0
-"""
-    model = write_python_model(tmp_path / "counting", source, name="counting")
+    model = write_python_model(tmp_path / "counting", COUNTING_MODEL, name="counting")
     with Fleet(tmp_path / "home", model, "counting", TWO[:1]) as fleet, client(fleet, "counting") as robot:
         shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
         x = {"x": np.ones(shape, np.float32)}

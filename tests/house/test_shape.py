@@ -11,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "rilaas"
 GENERATED = {SOURCE / "wire" / "inference_pb2.py"}
 FILES = sorted(path for path in SOURCE.rglob("*.py") if path not in GENERATED)
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 ROOMS = sorted(path.parent for path in SOURCE.glob("*/__init__.py"))
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "manager", "factory"}
 
@@ -28,6 +29,11 @@ def test_a_file_has_at_most_400_lines_and_its_functions_at_most_50(path):
             body = node.body[1:] if ast.get_docstring(node) else node.body
             lines = node.end_lineno - body[0].lineno + 1 if body else 1
             assert lines <= 50, f"{node.name} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", TESTS, ids=relative)
+def test_a_file_of_tests_has_at_most_400_lines(path):
+    assert len(path.read_text().splitlines()) <= 400
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)

@@ -3,7 +3,7 @@ import pytest
 
 from rilaas.core import InvalidInput, Signature, TensorSpec
 from rilaas.infer import example_inputs, load, profile
-from tests.model_folders import write_affine_model, write_python_model
+from tests.model_folders import COUNTING_MODEL, write_affine_model, write_python_model
 
 
 def test_a_profile_counts_its_predictions_and_orders_its_percentiles(tmp_path):
@@ -16,14 +16,7 @@ def test_a_profile_counts_its_predictions_and_orders_its_percentiles(tmp_path):
 
 
 def test_the_warm_up_asks_the_policy_but_is_not_counted(tmp_path):
-    source = """
-        class Model:
-            def __init__(self, folder, session): self.calls = 0
-            def predict(self, inputs):
-                self.calls += 1
-                return {"y": inputs["x"] * 0 + self.calls}
-    """
-    policy = load(write_python_model(tmp_path / "m", source))
+    policy = load(write_python_model(tmp_path / "m", COUNTING_MODEL))
     assert profile(policy, n=3, warm_up=4).n == 3
     assert policy.predict({"x": np.ones((1, 3), np.float32)})["y"][0, 0] == 8
 

@@ -1,87 +1,17 @@
 """Tokens: what a robot signs is taken, and every attack that we know of is refused."""
 
-import base64
-import contextlib
 import hashlib
 import hmac
 import json
-import threading
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rilaas.core import InvalidInput, RateLimited, RilaasError, Unauthenticated
-from rilaas.wire import TokenVerifier, audience, generate_key, peer_host, sign_token
-
-NOW = 1_800_000_000
-HERE = audience("edge-1.local")
-P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("keys")
-    made = {kind: generate_key(folder / kind, kind) for kind in ("ed25519", "ecdsa", "rsa")}
-    return {**made, "mallory": generate_key(folder / "mallory")}
-
-
-class Clock:
-    """A clock that stands still until it is told to go on."""
-
-    def __init__(self):
-        self.now = float(NOW)
-
-    def __call__(self):
-        return self.now
-
-
-class Site:
-    """An interceptor's verifier with its registry of keys and its clock."""
-
-    def __init__(self, *keys, **options):
-        self.registry = {key.public.fingerprint: key.public for key in keys}
-        self.clock = Clock()
-        self.verifier = TokenVerifier(self.registry.get, [HERE], clock=self.clock, **options)
-
-    def sign(self, key, aud=HERE, **options):
-        return sign_token(key, aud, clock=self.clock, **options)
-
-    def verify(self, token, peer="10.0.0.7", **options):
-        return self.verifier.verify(token, peer, **options)
-
-    def refuses(self, token, words, peer="10.0.0.7", **options):
-        with pytest.raises(Unauthenticated, match=words):
-            self.verify(token, peer, **options)
-
-
-@pytest.fixture
-def site(keys):
-    return Site(keys["ed25519"], keys["ecdsa"], keys["rsa"])
-
-
-def b64(data):
-    return (
-        base64.urlsafe_b64encode(data if isinstance(data, bytes) else json.dumps(data).encode()).decode().rstrip("=")
-    )
-
-
-def parts(token):
-    return [base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")]
-
-
-def forge(key, *, header=(), claims=(), drop=None, algorithm=None):
-    """A token signed with ``key`` whose header and claims are not what ``sign_token`` writes."""
-    kid = key.public.fingerprint
-    said = {"iss": kid, "aud": HERE, "iat": NOW, "nbf": NOW, "exp": NOW + 300, "jti": "0123456789abcdef"}
-    said.update(claims)
-    said.pop(drop, None)
-    head = {"alg": algorithm or key.public.algorithm, "kid": kid, "typ": "rilaas+jwt", **dict(header)}
-    signed = f"{b64(head)}.{b64(said)}"
-    signature = jwt.get_algorithm_by_name(key.public.algorithm).sign(signed.encode(), key.key)
-    return f"{signed}.{b64(signature)}"
+from rilaas.core import InvalidInput, RilaasError, Unauthenticated
+from rilaas.wire import TokenVerifier, audience, peer_host
+from tests.wire.token_site import HERE, NOW, Site, b64, forge, parts
 
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
@@ -286,118 +216,6 @@ def test_a_token_with_one_changed_character_is_refused(keys, data):
     character = data.draw(st.characters(min_codepoint=33, max_codepoint=126).filter(lambda c: c != token[at]))
     with pytest.raises(RilaasError):
         site.verify(token[:at] + character + token[at + 1 :])
-
-
-def test_a_token_replayed_from_another_host_is_refused(site, keys):
-    token = site.sign(keys["ed25519"])
-    site.verify(token, "10.0.0.7")
-    site.refuses(token, "first used by another host", peer="10.0.0.8")
-    site.verify(token, "10.0.0.7")
-
-
-def test_a_replayed_token_is_known_however_its_bytes_are_varied(site, keys):
-    """An ECDSA signature (r, s) is as good as (r, n - s), so that a thief can change a token's bytes."""
-    token = site.sign(keys["ecdsa"], single_use=True)
-    site.verify(token, opens_stream=True)
-    header, claims, signature = parts(token)
-    r, s = signature[:32], int.from_bytes(signature[32:], "big")
-    varied = r + (P256_ORDER - s).to_bytes(32, "big")
-    assert decode_dss_signature(encode_dss_signature(int.from_bytes(r, "big"), P256_ORDER - s))
-    other = ".".join(map(b64, (header, claims, varied)))
-    assert other != token
-    site.refuses(other, "has opened its stream already", opens_stream=True)
-    site.refuses(other, "first used by another host", peer="10.0.0.8", opens_stream=True)
-
-
-def test_the_same_bits_may_not_be_written_in_two_ways(site, keys):
-    token = site.sign(keys["ed25519"])
-    site.verify(token)
-    for varied in (token + "=", token + "\n", " " + token, token[:-1] + chr(ord(token[-1]) ^ 1), token + "."):
-        site.refuses(varied, "not a JWT|signature is wrong")
-
-
-def test_a_stream_token_opens_one_stream_once(site, keys):
-    token = site.sign(keys["ed25519"], single_use=True)
-    assert site.verify(token, opens_stream=True).single_use
-    site.refuses(token, "has opened its stream already", opens_stream=True)
-
-
-def test_a_stream_token_is_good_for_nothing_else(site, keys):
-    token = site.sign(keys["ed25519"], single_use=True)
-    site.refuses(token, "only opens a stream")
-    site.verify(token, opens_stream=True)
-    site.refuses(token, "only opens a stream")
-
-
-def test_many_threads_open_only_one_stream_with_one_token(site, keys):
-    token, opened = site.sign(keys["ed25519"], single_use=True), []
-    gate = threading.Barrier(8)
-
-    def try_it():
-        gate.wait()
-        with contextlib.suppress(Unauthenticated):
-            opened.append(site.verify(token, opens_stream=True))
-
-    threads = [threading.Thread(target=try_it) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(opened) == 1
-
-
-def test_a_revoked_key_stops_working_at_once_though_its_token_is_remembered(site, keys):
-    token = site.sign(keys["ed25519"])
-    claims = site.verify(token)
-    site.verifier.confirm(claims)
-    key = site.registry.pop(claims.kid)
-    site.refuses(token, "No robot has the key")
-    with pytest.raises(Unauthenticated, match="No robot has the key"):
-        site.verifier.confirm(claims)
-    site.registry[claims.kid] = key
-    site.verify(token)
-
-
-def test_a_key_that_was_exchanged_under_its_name_does_not_take_the_old_ones_token(site, keys):
-    token = site.sign(keys["ed25519"])
-    kid = site.verify(token).kid
-    site.registry[kid] = keys["mallory"].public
-    site.refuses(token, "No robot has the key")
-
-
-def test_verdicts_that_are_forgotten_do_not_forget_what_a_token_was_used_for(keys):
-    site = Site(keys["ed25519"], keys["rsa"], max_verdicts=2)
-    token = site.sign(keys["ed25519"], single_use=True)
-    site.verify(token, opens_stream=True)
-    for _ in range(5):
-        site.verify(site.sign(keys["rsa"]))
-    assert len(site.verifier._verdicts) == 2
-    site.refuses(token, "has opened its stream already", opens_stream=True)
-    site.refuses(token, "first used by another host", peer="10.0.0.8", opens_stream=True)
-
-
-def test_one_key_cannot_fill_the_memory_nor_push_out_another_keys_tokens(keys):
-    site = Site(keys["ed25519"], keys["rsa"], max_tokens_per_key=3)
-    other = site.sign(keys["rsa"])
-    site.verify(other)
-    tokens = [site.sign(keys["ed25519"]) for _ in range(4)]
-    for token in tokens[:3]:
-        site.verify(token)
-    with pytest.raises(RateLimited, match="3 unexpired tokens"):
-        site.verify(tokens[3])
-    site.verify(tokens[0])
-    site.refuses(other, "another host", peer="10.0.0.8")
-    site.clock.now = NOW + 331
-    site.verify(site.sign(keys["ed25519"]))
-
-
-def test_what_expired_is_forgotten(keys):
-    site = Site(keys["ed25519"], keys["rsa"])
-    for _ in range(10):
-        site.verify(site.sign(keys["rsa"]))
-    site.clock.now = NOW + 1000
-    site.verify(site.sign(keys["ed25519"]))
-    assert list(site.verifier._uses) == [keys["ed25519"].public.fingerprint]
 
 
 def test_a_verifier_without_a_name_is_a_mistake():
