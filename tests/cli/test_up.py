@@ -1,27 +1,15 @@
 """A fleet on this machine: alone in its folder, and ended when one of its processes is."""
 
-import contextlib
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from rilaas.cli.fleet import Fleet, FleetServer
 from rilaas.core import InvalidInput, Unavailable
+from tests.processes import processes_of
 
 EDGE = (FleetServer("edge-1", "edge"),)
-
-
-def processes_of(folder):
-    """Processes that were started with a path in a folder and are still there, but for ``rilaas up`` itself."""
-    found = []
-    for line in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = line.read_bytes().split(b"\0")
-            if b"up" not in words and any(word.startswith(str(folder).encode()) for word in words):
-                found.append(int(line.parent.name))
-    return found
 
 
 def test_a_second_fleet_in_the_same_folder_is_told_and_the_first_keeps_its_key(call, model, tmp_path):
@@ -63,11 +51,11 @@ def test_up_ends_with_an_error_when_its_interceptor_is_gone(start, model, tmp_pa
     process = start("up", model, "--out", tmp_path / "fleet", "--listen", "127.0.0.1:0")
     while "Ctrl-C ends it" not in (line := process.stderr.readline()):
         assert line, "it ended early"
-    (route,) = processes_of(tmp_path / "fleet")
+    (route,) = (pid for pid, words in processes_of(tmp_path).items() if "route" in words)
     os.kill(route, signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 8
     assert "error: route ended: it was ended by signal 9." in err
     assert "route.log" in err
     assert "Traceback" not in err
-    assert processes_of(tmp_path) == []
+    assert processes_of(tmp_path) == {}

@@ -1,14 +1,14 @@
 """What a new user does first: one command, and a robot is driven through the whole chain."""
 
-import contextlib
 import json
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+
+from tests.processes import processes_of
 
 SUITE = """
 name = "short"
@@ -33,16 +33,6 @@ def suite(tmp_path):
 def demo(folder, *arguments):
     command = [sys.executable, "-m", "rilaas.cli", "up", "--demo", "--out", str(folder / "out"), *map(str, arguments)]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def processes_of(folder):
-    """Processes that were started for a folder and are still there."""
-    found = []
-    for line in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if str(folder).encode() in line.read_bytes():
-                found.append(line.parent.name)
-    return found
 
 
 def test_the_demo_drives_reports_and_leaves_nothing_behind(tmp_path, suite):
@@ -76,7 +66,7 @@ def test_the_demo_drives_reports_and_leaves_nothing_behind(tmp_path, suite):
     page = (tmp_path / "out" / "report.html").read_text()
     assert "<html" in page
     assert "http://" not in page.replace("http://www.w3.org", "")
-    assert processes_of(tmp_path) == []
+    assert processes_of(tmp_path) == {}
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -90,7 +80,7 @@ def test_an_interrupted_demo_ends_its_servers_and_shows_no_traceback(tmp_path, s
     assert run.returncode == 130
     assert "interrupted" in talk
     assert "Traceback" not in talk + text
-    assert processes_of(tmp_path) == []
+    assert processes_of(tmp_path) == {}
 
 
 def test_a_demo_that_is_ended_after_an_episode_reports_it_and_ends_with_130(tmp_path, suite):
@@ -105,4 +95,4 @@ def test_a_demo_that_is_ended_after_an_episode_reports_it_and_ends_with_130(tmp_
     driven = len(json.loads((tmp_path / "demo.json").read_text())["episodes"])
     assert 1 <= driven < 93
     assert (tmp_path / "out" / "report.html").exists()
-    assert processes_of(tmp_path) == []
+    assert processes_of(tmp_path) == {}

@@ -68,6 +68,7 @@ def command(
     """Start a server at the edge, one in the cloud, and an interceptor with TLS, for the model in FOLDER.
 
     The cloud is on this machine too; its distance is emulated by an added delay. A robot and its key are made.
+    Should one of the processes end, its name and log are told, the others are ended, and the exit code is 8.
     """
     if folder is None and not demo:
         raise InvalidInput("There is nothing to serve.", "Name a model FOLDER, or try --demo.")
