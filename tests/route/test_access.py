@@ -50,6 +50,7 @@ def test_a_star_grants_every_model_and_a_named_one_wins(tmp_path, key):
         ("[robots.a.models.m]\nbrust = 2\n", "Did you mean 'burst'"),
         ("[robots.a.models.M]\n", "not a model reference"),
         ("robots = 3\n", "it is a table"),
+        ("[robots]\na = 3\n", "robot .a. is 3; it is a table"),
         ("[robots.a\n", "not valid TOML"),
     ],
 )

@@ -46,6 +46,7 @@ def test_a_file_is_read_and_its_paths_start_at_its_folder(tmp_path):
         ('"cloud"', '"clowd"', "Server 'cloud-1' is of kind 'clowd'.*Did you mean 'cloud'"),
         ('name = "cloud-1"', 'name = "edge-1"', "same name"),
         ('name = "cloud-1"', "", "needs a name"),
+        ('models = ["lane-following", "other:2=folder"]', 'models = "folder"', "a list of folders"),
         ("127.0.0.1:8001", "10.0.0.7:8001", "not loopback"),
         ('address = "127.0.0.1:8001"', "", "either an address"),
         ("0.08", "-1.0", "at least 0"),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from rilaas.core.errors import InvalidInput, NotFound
+from rilaas.core.errors import InvalidInput, NotFound, did_you_mean
 
 if sys.version_info >= (3, 11):
     import tomllib  # novermin
@@ -29,3 +30,22 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise InvalidInput(f"{path} is not UTF-8 text (byte {error.start}).") from None
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}.") from None
+
+
+def checked_table(value: Any, where: str, known: Collection[str] | None = None) -> dict[str, Any]:
+    """A value that has to be a table.
+
+    Args:
+        value: What was read.
+        where: What the message calls it.
+        known: Keys that it may have; any where None.
+
+    Raises:
+        InvalidInput: It is no table, or has another key.
+    """
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{where} is {value!r}; it is a table.")
+    for key in value:
+        if known is not None and key not in known:
+            raise InvalidInput(f"{where}: unknown key {key!r}.", did_you_mean(key, known))
+    return value

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from rilaas.core import InvalidInput, ModelRef, RilaasError, did_you_mean
-from rilaas.core.toml import read_toml
+from rilaas.core import InvalidInput, ModelRef, RilaasError
+from rilaas.core.toml import checked_table, read_toml
 from rilaas.wire import PublicKey, fingerprint, load_public_key
 
 _log = logging.getLogger("rilaas.route")
@@ -84,13 +84,13 @@ def read_access(path: Path, epoch: int = 0) -> Snapshot:
         InvalidInput: Naming the robot and what would have been valid.
     """
     document = read_toml(path)
-    _only(document, {"robots"}, f"{path}")
+    checked_table(document, str(path), {"robots"})
     robots: dict[str, RobotAccess] = {}
     keys: dict[str, PublicKey] = {}
-    for name, row in _table(document.get("robots", {}), f"{path}: robots").items():
+    for name, row in checked_table(document.get("robots", {}), f"{path}: robots").items():
         where = f"{path}: robot {name!r}"
-        _only(row, {"keys", "models"}, where)
-        models = _table(row.get("models", {}), f"{where}: models")
+        checked_table(row, where, {"keys", "models"})
+        models = checked_table(row.get("models", {}), f"{where}: models")
         robot = RobotAccess(name, {model: _grant(model, grant, where) for model, grant in models.items()})
         lines = row.get("keys", [])
         if not isinstance(lines, list):
@@ -147,23 +147,10 @@ class FileAccess:
 def _grant(model: str, row: Any, where: str) -> Grant:
     if model != ANY_MODEL:
         ModelRef.parse(model)
-    row = _table(row, f"{where}: models.{model}")
-    _only(row, {"rate_per_s", "burst"}, f"{where}: models.{model}")
+    checked_table(row, f"{where}: models.{model}", {"rate_per_s", "burst"})
     rate, burst = row.get("rate_per_s"), row.get("burst", 1)
     if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or rate <= 0):
         raise InvalidInput(f"{where}: rate_per_s of {model} is {rate!r}; it is a number above 0 [1/s].")
     if isinstance(burst, bool) or not isinstance(burst, int) or burst < 1:
         raise InvalidInput(f"{where}: burst of {model} is {burst!r}; it is a whole number from 1.")
     return Grant(None if rate is None else float(rate), burst)
-
-
-def _table(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise InvalidInput(f"{where} is {value!r}; it is a table.")
-    return value
-
-
-def _only(table: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise InvalidInput(f"{where}: unknown key {key!r}.", did_you_mean(key, known))

@@ -25,14 +25,13 @@ As TOML::
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from rilaas.balance import BALANCERS
 from rilaas.core import InvalidInput, did_you_mean
-from rilaas.core.toml import read_toml
+from rilaas.core.toml import checked_table, read_toml
 
 KINDS = ("edge", "cloud")
 DEFAULT_PORT = 8443
@@ -141,7 +140,7 @@ def read_route_config(path: Path) -> RouteConfig:
     """
     document = read_toml(path)
     base = path.parent
-    _only(document, {each.name for each in fields(RouteConfig)}, str(path))
+    checked_table(document, str(path), {each.name for each in fields(RouteConfig)})
     for key in ("servers", "access"):
         if key not in document:
             raise InvalidInput(f"{path}: {key!r} is missing.", "See `rilaas route --help` for an example.")
@@ -160,11 +159,14 @@ def read_route_config(path: Path) -> RouteConfig:
 
 def _server(row: Any, base: Path, path: Path) -> ServerConfig:
     where = f"{path}: [[servers]]"
-    _only(row, {each.name for each in fields(ServerConfig)}, where)
+    checked_table(row, where, {each.name for each in fields(ServerConfig)})
     if not isinstance(row.get("name"), str):
         raise InvalidInput(f"{where} needs a name.")
     row = dict(row)
-    row["models"] = tuple(str(_folder(base, text)) for text in row.get("models", ()))
+    models = row.get("models", [])
+    if not isinstance(models, list) or not all(isinstance(text, str) for text in models):
+        raise InvalidInput(f"{where} {row['name']!r}: models is {models!r}; it is a list of folders.")
+    row["models"] = tuple(str(_folder(base, text)) for text in models)
     for key, kinds, word in (
         ("insecure", (bool,), "true or false"),
         ("added_delay_s", (int, float), "a number [s]"),
@@ -185,7 +187,7 @@ def _folder(base: Path, text: str) -> str:
 
 def _tls(row: Any, base: Path, path: Path) -> TlsConfig:
     where = f"{path}: [tls]"
-    _only(row, {each.name for each in fields(TlsConfig)}, where)
+    checked_table(row, where, {each.name for each in fields(TlsConfig)})
     authority = base / _text(row.get("authority", "tls"), f"{where} authority")
     hosts = row.get("hosts", [])
     if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
@@ -197,11 +199,3 @@ def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise InvalidInput(f"{where} is {value!r}; it is a string.")
     return value
-
-
-def _only(table: Any, known: set[str], where: str) -> None:
-    if not isinstance(table, Mapping):
-        raise InvalidInput(f"{where} is {table!r}; it is a table.")
-    for key in table:
-        if key not in known:
-            raise InvalidInput(f"{where}: unknown key {key!r}.", did_you_mean(key, known))

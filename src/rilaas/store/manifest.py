@@ -74,7 +74,8 @@ class Placement:
     """Where replicas may run.
 
     Attributes:
-        sensitivity: ``any``, or ``edge`` where the inputs must not leave the site.
+        sensitivity: ``any``, or ``edge`` where the inputs must not leave the site. It is recorded for whoever places
+            the model; no interceptor enforces it yet.
     """
 
     sensitivity: str = "any"
