@@ -6,6 +6,7 @@ Frozen values and one protocol. No I/O, nothing but numpy; imports no other room
 from rilaas.core.check import check_policy
 from rilaas.core.errors import (
     ERROR_TABLE,
+    Conflict,
     DeadlineExceeded,
     InvalidInput,
     InvalidModelFolder,
@@ -29,6 +30,7 @@ from rilaas.core.signature import DATATYPES, Signature, TensorSpec
 __all__ = [
     "DATATYPES",
     "ERROR_TABLE",
+    "Conflict",
     "DeadlineExceeded",
     "Fallback",
     "InvalidInput",

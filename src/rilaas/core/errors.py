@@ -88,6 +88,12 @@ class RateLimited(RilaasError):
     code = "rate_limited"
 
 
+class Conflict(RilaasError):
+    """Somebody else was faster: what was to be changed is not any more what the caller saw."""
+
+    code = "conflict"
+
+
 class DeadlineExceeded(RilaasError):
     """The answer would have come too late."""
 
@@ -139,6 +145,7 @@ ERROR_TABLE: dict[str, ErrorRow] = {
         ErrorRow(Unauthenticated, "UNAUTHENTICATED", 401, 4),
         ErrorRow(PermissionDenied, "PERMISSION_DENIED", 403, 5),
         ErrorRow(RateLimited, "RESOURCE_EXHAUSTED", 429, 6),
+        ErrorRow(Conflict, "ABORTED", 409, 11),
         ErrorRow(DeadlineExceeded, "DEADLINE_EXCEEDED", 504, 7),
         ErrorRow(Unavailable, "UNAVAILABLE", 503, 8),
         ErrorRow(ModelFailed, "INTERNAL", 500, 9),
