@@ -10,7 +10,7 @@
     ├── Unauthenticated         unauthenticated      no valid robot token
     ├── PermissionDenied        permission_denied    known, but not allowed
     ├── RateLimited             rate_limited         allowed, but too often
-    ├── Conflict             conflict             somebody else was faster
+    ├── Conflict            conflict             somebody else was faster
     ├── DeadlineExceeded        deadline_exceeded    the answer would have come too late
     ├── Unavailable             unavailable          nobody can answer now; trying again may help
     ├── ModelFailed             model_failed         the model's own code or weights failed
