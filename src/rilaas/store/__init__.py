@@ -1,10 +1,11 @@
-"""Bytes on disk: model folders and their archives.
+"""Bytes on disk: model folders and their archives, data sets, files by their hash.
 
 Takes paths, returns frozen values; what is wrong with a folder is told all at once, with file and line.
 Runs nothing that it reads. May import core.
 """
 
 from rilaas.store.archive import ArchiveLimits, pack
+from rilaas.store.blob import Blobs, Part
 from rilaas.store.folder import ModelFile, ModelFolder, read_model_folder
 from rilaas.store.manifest import BACKENDS, SENSITIVITIES, Batching, Limits, Manifest, Placement
 from rilaas.store.unpack import unpack
@@ -14,10 +15,12 @@ __all__ = [
     "SENSITIVITIES",
     "ArchiveLimits",
     "Batching",
+    "Blobs",
     "Limits",
     "Manifest",
     "ModelFile",
     "ModelFolder",
+    "Part",
     "Placement",
     "pack",
     "read_model_folder",
