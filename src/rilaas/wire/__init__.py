@@ -1,7 +1,7 @@
 """Bytes on the network: the Open Inference Protocol v2, socket frames, robots' keys and tokens, TLS.
 
-Takes and returns bytes, arrays by name and errors of core; opens no connection. Imports core alone, and of others
-numpy, protobuf, grpc, cryptography and PyJWT.
+Takes and returns bytes, arrays by name and errors of core; opens no connection but ``HubConnection``. Imports core
+alone, and of others numpy, protobuf, grpc, cryptography and PyJWT.
 """
 
 from importlib import import_module
@@ -30,6 +30,7 @@ from rilaas.wire.service import MAX_MESSAGE_BYTES, METHODS, SERVICE, Method
 
 if TYPE_CHECKING:
     from rilaas.wire.authority import Authority, Certificate, ensure_authority
+    from rilaas.wire.hub import HubConnection
     from rilaas.wire.keys import PrivateKey, PublicKey, fingerprint, generate_key, load_private_key, load_public_key
     from rilaas.wire.status import error_from_rpc, grpc_status, status_details, trailing_metadata
     from rilaas.wire.tls import certificate_names, client_credentials, server_credentials
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # Loaded when they are asked for: a replica, of which there is one per model, needs neither gRPC nor cryptography.
 _LATER = {
     "authority": ("Authority", "Certificate", "ensure_authority"),
+    "hub": ("HubConnection",),
     "keys": ("PrivateKey", "PublicKey", "fingerprint", "generate_key", "load_private_key", "load_public_key"),
     "status": ("error_from_rpc", "grpc_status", "status_details", "trailing_metadata"),
     "tls": ("certificate_names", "client_credentials", "server_credentials"),
@@ -63,6 +65,7 @@ __all__ = [
     "Frame",
     "FrameKind",
     "FrameReader",
+    "HubConnection",
     "InferRequest",
     "InferResponse",
     "Method",
