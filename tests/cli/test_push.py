@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from rilaas.cli.shelf import Shelf
 from rilaas.core import InvalidInput, ModelRef, NotFound
-from rilaas.store import read_model_folder, unpack
+from rilaas.store import Shelf, read_model_folder, unpack
 
 
 def test_push_prints_the_digest_and_says_what_to_do_next(call, model):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rilaas.cli.config import Settings
-from rilaas.cli.shelf import Shelf
+from rilaas.store import Shelf
 from rilaas.core import InvalidInput, ModelRef, NotFound, Policy
 
 if TYPE_CHECKING:

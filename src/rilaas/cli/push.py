@@ -8,9 +8,8 @@ import click
 
 from rilaas.cli.config import read_settings
 from rilaas.cli.output import Output, output_options
-from rilaas.cli.shelf import Shelf
 from rilaas.report import Report, Table, provenance, summarize
-from rilaas.store import ModelFolder, pack, read_model_folder
+from rilaas.store import ModelFolder, Shelf, pack, read_model_folder
 
 EXAMPLE = """
 \b

@@ -8,6 +8,7 @@ from rilaas.store.archive import ArchiveLimits, pack
 from rilaas.store.blob import Blobs, Part
 from rilaas.store.folder import ModelFile, ModelFolder, read_model_folder
 from rilaas.store.manifest import BACKENDS, SENSITIVITIES, Batching, Limits, Manifest, Placement
+from rilaas.store.shelf import Shelf, Stored
 from rilaas.store.unpack import unpack
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "ModelFolder",
     "Part",
     "Placement",
+    "Shelf",
+    "Stored",
     "pack",
     "read_model_folder",
     "unpack",

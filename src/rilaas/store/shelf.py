@@ -19,7 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rilaas.core import InvalidInput, ModelRef, NotFound, did_you_mean
-from rilaas.store import ModelFolder, pack, read_model_folder, unpack
+from rilaas.store.archive import pack
+from rilaas.store.folder import ModelFolder, read_model_folder
+from rilaas.store.unpack import unpack
 
 
 @dataclass(frozen=True, slots=True)
