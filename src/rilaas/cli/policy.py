@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rilaas.cli.config import Settings
-from rilaas.store import Shelf
 from rilaas.core import InvalidInput, ModelRef, NotFound, Policy
+from rilaas.store import Shelf
 
 if TYPE_CHECKING:
     from rilaas.infer import LoadedModel
