@@ -21,6 +21,7 @@ import itertools
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rilaas.core import InvalidInput, MissingDependency, did_you_mean
@@ -44,6 +45,7 @@ def launch(
     threads: int = 1,
     isolation: str = "auto",
     timeout_s: float = READY_S,
+    heard: Callable[[str], None] | None = None,
 ) -> Launched:
     """Start a replica and wait until it answers on its socket. Blocks; may be called from any thread.
 
@@ -54,6 +56,7 @@ def launch(
         threads: Threads that its backend computes with.
         isolation: One of ``KINDS``.
         timeout_s: How long loading may take [s].
+        heard: Is told, in a thread of its own, each line that the replica writes to standard error.
 
     Raises:
         InvalidInput: There is no such kind, or the socket cannot be made.
@@ -66,7 +69,7 @@ def launch(
     listener = _bind(path)
     try:
         command, environment = _command(kind, model, listener.fileno(), limits, threads)
-        start = Start(command, environment, listener.fileno(), path, kind == "bwrap", model.name, limits)
+        start = Start(command, environment, listener.fileno(), path, kind == "bwrap", model.name, limits, heard)
         return start.run(timeout_s)
     except BaseException:
         path.unlink(missing_ok=True)

@@ -13,12 +13,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from rilaas.core import ModelFailed, RilaasError, error_from_code
+from rilaas.serve.spawn import spawn
 from rilaas.store import Limits
 
 _log = logging.getLogger("rilaas.serve.replica")
@@ -28,10 +28,6 @@ _MAX_LINE_BYTES = 4096
 _MAX_READY_BYTES = 2**16
 _GRACE_S = 2.0
 _UNREADABLE = "said something that is not readable when it started"
-
-# A child's death signal comes when the *thread* that started it ends, so one thread that lives on starts them all.
-_starter: ThreadPoolExecutor | None = None
-_starter_lock = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -86,6 +82,7 @@ class Start:
         in_sandbox: Whether the program is bubblewrap, which starts the replica in turn.
         name: What the model is called in logs and errors.
         limits: What it may use.
+        heard: Is told each line that it writes to standard error; None for nobody.
     """
 
     command: Sequence[str]
@@ -95,6 +92,7 @@ class Start:
     in_sandbox: bool
     name: str
     limits: Limits
+    heard: Callable[[str], None] | None = None
 
     def run(self, timeout_s: float) -> Launched:
         """Start it and wait until it says that it is ready; see ``isolation.launch``."""
@@ -105,7 +103,8 @@ class Start:
             finally:
                 os.close(info_writer)
             tail: deque[str] = deque(maxlen=_TAIL_LINES)
-            reader = threading.Thread(target=_follow, args=(process.stderr, self.name, tail), daemon=True)
+            arguments = (process.stderr, self.name, tail, self.heard)
+            reader = threading.Thread(target=_follow, args=arguments, daemon=True)
             reader.start()
             try:
                 said = _ready_line(process, timeout_s)
@@ -123,6 +122,7 @@ class Start:
                 process.stdout.close()
         if not said.get("ready"):
             _kill(process)
+            reader.join(1.0)  # what it wrote last says why
             raise error_from_code(str(said.get("code")), str(said.get("message")), str(said.get("hint", "")))
         model, version, isolation = (str(said.get(key)) for key in ("model", "version", "isolation"))
         return Launched(process, pid, self.socket_path, model, version, isolation, tail)
@@ -144,7 +144,7 @@ class Start:
                 start_new_session=True,
             )
 
-        return _in_starter(popen)
+        return spawn(popen)
 
     def _died(self, code: int, tail: deque[str], what: str) -> RilaasError:
         number = -code if code < 0 else code - 128
@@ -155,14 +155,6 @@ class Start:
             f"It may use {self.limits.memory_bytes // 2**20} MiB of memory ([limits] in model.toml)."
             + (f" The last that it wrote:{last}" if last else " It wrote nothing."),
         )
-
-
-def _in_starter(action: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-    global _starter
-    with _starter_lock:
-        if _starter is None:
-            _starter = ThreadPoolExecutor(1, thread_name_prefix="rilaas-replicas")
-    return _starter.submit(action).result()
 
 
 def _ready_line(process: subprocess.Popen[bytes], timeout_s: float) -> dict[str, object]:
@@ -201,9 +193,11 @@ def _kill(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def _follow(stream: IO[bytes], name: str, tail: deque[str]) -> None:
+def _follow(stream: IO[bytes], name: str, tail: deque[str], heard: Callable[[str], None] | None) -> None:
     with stream:
         while line := stream.readline(_MAX_LINE_BYTES):
             text = line.decode("utf-8", errors="replace").rstrip()
             tail.append(text)
+            if heard is not None:
+                heard(text)
             _log.info("%s: %s", name, text)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import signal
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +14,7 @@ from pathlib import Path
 from rilaas.core import ModelRef, RilaasError, Unavailable
 from rilaas.serve.isolation import Launched, launch
 from rilaas.serve.link import ReplicaLink
+from rilaas.serve.log import ReplicaLog
 from rilaas.serve.starting import launched_aside
 from rilaas.store import Limits, read_model_folder
 
@@ -21,6 +24,7 @@ FIRST_PAUSE_S = 0.5  # before the first restart; doubles to LAST_PAUSE_S while a
 LAST_PAUSE_S = 30.0
 YOUNG_S = 10.0
 STOP_GRACE_S = 5.0
+_DRAIN_STEP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +54,18 @@ class Pool:
     Args:
         served: What to run.
         sockets: Folder for the unix sockets; this pool's alone.
+        log: Where its events and its replicas' words go; a log of its own where None.
     """
 
-    def __init__(self, served: ServedModel, sockets: Path) -> None:
+    def __init__(self, served: ServedModel, sockets: Path, log: ReplicaLog | None = None) -> None:
         self.served = served
+        self.log = log or ReplicaLog()
+        self.has_started = False
         self.reason = "starting"
         self.digest = ""
         self.isolation = ""
         self.restarts = 0
-        self._sockets = sockets
+        self.sockets = sockets
         self._links: list[ReplicaLink] = []
         self._watchers: list[asyncio.Task[None]] = []
 
@@ -66,6 +73,11 @@ class Pool:
     def ready(self) -> bool:
         """Whether a replica can answer."""
         return bool(self._links)
+
+    @property
+    def replicas_ready(self) -> int:
+        """How many replicas can answer."""
+        return len(self._links)
 
     async def start(self) -> None:
         """Start all replicas and return when they are ready.
@@ -76,9 +88,16 @@ class Pool:
         for index in range(self.served.replicas):
             launched, link = await self._launch(index)
             self._watchers.append(asyncio.ensure_future(self._watch(index, launched, link)))
+        self.has_started = True
+
+    async def drain(self, timeout_s: float) -> None:
+        """Wait until no request is in flight, at most ``timeout_s``; whoever calls it sends no new ones."""
+        until = time.monotonic() + timeout_s
+        while any(link.in_flight for link in self._links) and time.monotonic() < until:
+            await asyncio.sleep(_DRAIN_STEP_S)
 
     async def stop(self) -> None:
-        """Stop watching and end the replicas; each may finish what it has received."""
+        """Stop watching and end the replicas; who waits for an answer is told that they ended: ``drain`` first."""
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
@@ -105,11 +124,22 @@ class Pool:
 
     async def _launch(self, index: int) -> tuple[Launched, ReplicaLink]:
         place = self.served
-        socket = self._sockets / f"{index}.sock"
+        socket = self.sockets / f"{index}.sock"
+        self.log.note(f"replica {index} of {place.ref} starts")
         start = partial(
-            launch, place.folder, socket, limits=place.limits, threads=place.threads, isolation=place.isolation
+            launch,
+            place.folder,
+            socket,
+            limits=place.limits,
+            threads=place.threads,
+            isolation=place.isolation,
+            heard=self.log.listener(index),
         )
-        launched = await launched_aside(start)
+        try:
+            launched = await launched_aside(start)
+        except (RilaasError, OSError) as error:
+            self.log.note(f"replica {index} of {place.ref} did not start: {error}")
+            raise
         try:
             link = await ReplicaLink.connect(socket)
         except BaseException:
@@ -117,9 +147,9 @@ class Pool:
             raise
         self._links.append(link)
         self.reason, self.digest, self.isolation = "", launched.version, launched.isolation
-        _log.info(
-            "replica %d of %s is ready (pid %d, %s)", index, place.ref, launched.process.pid, launched.isolation
-        )
+        said = f"replica {index} of {place.ref} is ready (pid {launched.process.pid}, {launched.isolation})"
+        _log.info("%s", said)
+        self.log.note(said)
         return launched, link
 
     async def _watch(self, index: int, launched: Launched, link: ReplicaLink) -> None:
@@ -129,11 +159,14 @@ class Pool:
             grace_s = STOP_GRACE_S
             try:
                 if await self._hangs(link):
-                    _log.warning("replica %d of %s hangs: no answer for %g s", index, self.served.ref, link.silent_s)
+                    said = f"replica {index} of {self.served.ref} hangs: no answer for {link.silent_s:g} s"
+                    _log.warning("%s", said)
+                    self.log.note(said)
                     grace_s = 0.0
             finally:
                 self._drop(link)
-                await asyncio.to_thread(launched.stop, grace_s)
+                code = await asyncio.to_thread(launched.stop, grace_s)
+                self.log.note(f"replica {index} of {self.served.ref} ended with {_ending(code)}")
             pause_s = FIRST_PAUSE_S if time.monotonic() - born > YOUNG_S else min(LAST_PAUSE_S, 2 * pause_s)
             self.restarts += 1
             launched, link = await self._relaunch(index, pause_s)
@@ -150,6 +183,7 @@ class Pool:
         while True:
             self.reason = f"died; restart in {pause_s:g} s"
             _log.warning("replica %d of %s %s", index, self.served.ref, self.reason)
+            self.log.note(f"replica {index} of {self.served.ref} {self.reason}")
             await asyncio.sleep(pause_s)
             try:
                 return await self._launch(index)
@@ -161,6 +195,15 @@ class Pool:
         if link in self._links:
             self._links.remove(link)
         link.close()
+
+
+def _ending(code: int) -> str:
+    """An exit code in words; bubblewrap gives 128 and the number of a signal."""
+    number = -code if code < 0 else code - 128
+    if 0 < number < signal.NSIG:
+        with contextlib.suppress(ValueError):
+            return f"signal {signal.Signals(number).name}"
+    return f"exit code {code}"
 
 
 def served_model(text: str, *, replicas: int = 1, threads: int = 1, isolation: str = "auto") -> ServedModel:
