@@ -10,6 +10,7 @@ from rilaas.store.folder import ModelFile, ModelFolder, read_model_folder
 from rilaas.store.manifest import BACKENDS, SENSITIVITIES, Batching, Limits, Manifest, Placement
 from rilaas.store.shelf import Shelf, Stored
 from rilaas.store.unpack import unpack
+from rilaas.store.upload import folder_from_files, unpack_upload
 
 __all__ = [
     "BACKENDS",
@@ -25,7 +26,9 @@ __all__ = [
     "Placement",
     "Shelf",
     "Stored",
+    "folder_from_files",
     "pack",
     "read_model_folder",
     "unpack",
+    "unpack_upload",
 ]

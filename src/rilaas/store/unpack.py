@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import zlib
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from rilaas.core import InvalidInput, InvalidModelFolder, NotFound
 from rilaas.store.archive import ArchiveLimits
@@ -53,7 +53,7 @@ def unpack(
     fresh = Path(tempfile.mkdtemp(prefix=".unpack-", dir=target.parent))
     try:
         with source.open("rb") as file:
-            _extract(_Unzipped(file, source.name, limits), fresh, source.name, limits)
+            _extract(Unzipped(file, source.name, limits), fresh, source.name, limits)
         folder = read_model_folder(fresh, label=source.name)
         if digest and folder.digest != digest:
             raise InvalidModelFolder(f"{source.name} has the digest {folder.digest}, not {digest}.")
@@ -67,8 +67,14 @@ def unpack(
     return ModelFolder(target.resolve(), folder.manifest, folder.files)
 
 
-class _Unzipped:
-    """The unzipped stream of an archive, with its limits."""
+class Unzipped:
+    """The unzipped stream of an archive, with its limits.
+
+    Args:
+        file: The archive.
+        label: What it is called in errors.
+        limits: How large it may become.
+    """
 
     def __init__(self, file: IO[bytes], label: str, limits: ArchiveLimits) -> None:
         self._file, self._label, self._limits = file, label, limits
@@ -117,7 +123,7 @@ class _Unzipped:
             )
 
 
-def _extract(stream: _Unzipped, folder: Path, label: str, limits: ArchiveLimits) -> None:
+def _extract(stream: Unzipped, folder: Path, label: str, limits: ArchiveLimits) -> None:
     names = Names()
     total = members = 0
     while (block := stream.read(BLOCK)).strip(b"\0"):
@@ -134,7 +140,7 @@ def _extract(stream: _Unzipped, folder: Path, label: str, limits: ArchiveLimits)
             continue  # files bring their folders with them
         if other := names.add(member.path):
             raise InvalidModelFolder(f"{label} holds {other!r} and {member.path!r}: one file on some systems.")
-        _save(stream, folder / member.path, member, label)
+        save_member(stream, folder / member.path, member, label)
     stream.end()
 
 
@@ -151,7 +157,24 @@ def _check(member: Member, label: str, members: int, total: int, limits: Archive
         raise InvalidModelFolder(f"{label} unpacks to more than {limits.total_bytes} bytes.")
 
 
-def _save(stream: _Unzipped, path: Path, member: Member, label: str) -> None:
+class Stream(Protocol):
+    """The bytes of a tar archive, however it is packed."""
+
+    def read(self, size: int) -> bytes:
+        """Exactly ``size`` bytes, or fewer at the end."""
+        ...
+
+    def end(self) -> None:
+        """Check that only zeros follow."""
+        ...
+
+
+def save_member(stream: Stream, path: Path, member: Member, label: str) -> None:
+    """Write the file that follows in a tar archive, padding included.
+
+    Raises:
+        InvalidModelFolder: The archive ends inside it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     left = member.size_bytes

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 BLOCK = 512
-_KINDS = {
+KINDS = {
     b"1": "a hard link",
     b"2": "a symbolic link",
     b"3": "a character device",
@@ -56,7 +56,7 @@ def parse_header(block: bytes) -> Member:
     path = f"{prefix}/{name}" if prefix else name
     kind = block[156:157]
     if kind not in (b"0", b"\0", b"5"):
-        raise ValueError(f"{path!r} is {_KINDS.get(kind, f'of the unknown kind {kind!r}')}")
+        raise ValueError(f"{path!r} is {KINDS.get(kind, f'of the unknown kind {kind!r}')}")
     size = _octal(block[124:136])
     if kind == b"5":
         if size:
