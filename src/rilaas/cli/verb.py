@@ -14,6 +14,7 @@ import click
 # Verb -> first line of its help. The verb's module is ``rilaas.cli.<verb>`` and has the attribute ``command``.
 VERBS: Mapping[str, str] = {
     "up": "Start everything on this machine; --demo drives a robot with it.",
+    "hub": "The management server: web pages and REST.",
     "push": "Check a model folder and put it into the local store.",
     "evaluate": "Judge a policy in closed loop.",
     "serve": "Serve model folders by the Open Inference Protocol v2 over gRPC.",

@@ -1,0 +1,65 @@
+"""REST under ``/api/v1``, with OpenAPI at ``/api/v1/openapi.json`` and a page to try it at ``/api/v1/docs``.
+
+A router a noun. People's programs send ``Authorization: Bearer rilaas_...``; a signed-in browser may read too.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import ValidationError
+
+import rilaas
+from rilaas.core import InvalidInput, NotFound, RilaasError, Unauthenticated
+from rilaas.hub.api.token import ALL as _AUTH
+from rilaas.hub.pages.page import error_json, http_status
+
+_log = logging.getLogger("rilaas.hub")
+
+api = NinjaAPI(title="rilaas hub", version=rilaas.__version__, auth=_AUTH, urls_namespace="api", docs_url=None)
+
+
+@api.exception_handler(RilaasError)
+def _ours(request: HttpRequest, error: RilaasError) -> HttpResponse:
+    request_id = uuid.uuid4().hex[:12]
+    if http_status(error) >= 500:
+        _log.warning("%s %s: %s (request %s)", request.method, request.path, error, request_id)
+    return api.create_response(request, error_json(error, request_id), status=http_status(error))
+
+
+@api.exception_handler(ValidationError)
+def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    said = "; ".join(
+        f"{'.'.join(str(part) for part in row['loc'][1:] or row['loc'])}: {row['msg']}" for row in error.errors
+    )
+    return _ours(request, InvalidInput(f"The request is wrong: {said}.", "See /api/v1/openapi.json."))
+
+
+@api.exception_handler(Http404)
+def _nothing(request: HttpRequest, error: Http404) -> HttpResponse:
+    return _ours(request, NotFound("There is nothing at this address."))
+
+
+def _stranger(request: HttpRequest, error: Exception) -> HttpResponse:
+    return _ours(
+        request,
+        Unauthenticated(
+            "The request carries no valid token for this.",
+            "Make one on the page Account, with the scope that the act needs; send 'Authorization: Bearer TOKEN'.",
+        ),
+    )
+
+
+def _connect() -> None:
+    from ninja.errors import AuthenticationError
+
+    from rilaas.hub.api import models
+
+    api.add_exception_handler(AuthenticationError, _stranger)
+    api.add_router("", models.router)
+
+
+_connect()

@@ -1,0 +1,94 @@
+"""Models, versions, variants, aliases."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from rilaas.hub.models.name import name_field
+from rilaas.hub.models.person import Person
+
+PRIVATE, SHARED, PUBLIC = VISIBILITIES = ("private", "shared", "public")
+
+
+class Model(models.Model):
+    """A named behaviour with an owner and a visibility."""
+
+    owner = models.ForeignKey(Person, models.PROTECT, related_name="models")
+    name = name_field()
+    task = models.CharField(max_length=100, default="", blank=True)
+    description = models.TextField(default="", blank=True)
+    visibility = models.CharField(max_length=8, default=PRIVATE)
+    collaborators = models.ManyToManyField(Person, related_name="shared_models")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["owner", "name"], name="model_ref"),)
+        indexes = (models.Index(fields=["-updated_at"]), models.Index(fields=["visibility"]))
+
+    def __str__(self) -> str:
+        return f"{self.owner.username}/{self.name}"
+
+
+class Version(models.Model):
+    """What was pushed, for ever: a number, and variants that are the same behaviour for other hardware."""
+
+    model = models.ForeignKey(Model, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    digest = models.CharField(max_length=71)  # of the original
+    parent = models.ForeignKey("self", models.SET_NULL, null=True, related_name="children")
+    note = models.TextField(default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["model", "number"], name="version_number"),
+            models.UniqueConstraint(fields=["model", "digest"], name="version_digest"),
+        )
+
+
+class Variant(models.Model):
+    """A version for a target; the original has the name ''. What is deployed, run and downloaded.
+
+    Attributes:
+        manifest: What its model.toml says, as ``queries.model`` shows it.
+        files: ``[{"path", "size_bytes", "sha256"}]``.
+        card: Its README.md.
+        archive_sha256: Its blob: a .tar.gz as ``store.pack`` writes it.
+    """
+
+    version = models.ForeignKey(Version, models.CASCADE, related_name="variants")
+    name = name_field(default="", blank=True)
+    digest = models.CharField(max_length=71)
+    archive_sha256 = models.CharField(max_length=64)
+    archive_bytes = models.BigIntegerField()
+    size_bytes = models.BigIntegerField()
+    manifest = models.JSONField(default=dict)
+    files = models.JSONField(default=list)
+    card = models.TextField(default="", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["version", "name"], name="variant_name"),)
+        indexes = (models.Index(fields=["digest"]),)
+
+    @property
+    def revision(self) -> str:
+        """``3`` or ``3@int8``; needs ``version``."""
+        return f"{self.version.number}@{self.name}" if self.name else str(self.version.number)
+
+
+class Alias(models.Model):
+    """A name that moves: ``prod``. Its generation tells two people apart who move it at once."""
+
+    model = models.ForeignKey(Model, models.CASCADE, related_name="aliases")
+    name = name_field()
+    variant = models.ForeignKey(Variant, models.CASCADE, related_name="aliases")
+    previous = models.ForeignKey(Variant, models.SET_NULL, null=True, related_name="+")
+    generation = models.PositiveIntegerField(default=1)
+    moved_at = models.DateTimeField()
+    moved_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["model", "name"], name="alias_name"),)

@@ -1,0 +1,11 @@
+"""The web pages, a file a noun; ``PAGES`` is all of them.
+
+A page calls ``queries`` to read and ``actions`` to write, and holds no rule of its own.
+"""
+
+from __future__ import annotations
+
+from rilaas.hub.pages import account, home, models, people
+from rilaas.hub.pages.page import Page
+
+PAGES: tuple[Page, ...] = (*home.PAGES, *account.PAGES, *models.PAGES, *people.PAGES)

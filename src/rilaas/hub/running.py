@@ -1,0 +1,90 @@
+"""From a home folder to a running hub."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rilaas.hub.database import make_home
+
+_log = logging.getLogger("rilaas.hub")
+
+DEFAULT_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """What a hub is told.
+
+    Attributes:
+        home: Folder of all local state; the hub's is ``hub`` in it.
+        host: Where it listens.
+        port: 0 takes a free one.
+        hosts: Further names under which it is reached.
+        cert: Certificate and key; None for clear text.
+    """
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    hosts: tuple[str, ...] = ()
+    cert: tuple[Path, Path] | None = None
+
+    def environment(self) -> Mapping[str, str]:
+        """What ``hub.settings`` reads."""
+        own = (self.host,) if self.host not in ("0.0.0.0", "::") else ()
+        mine = {
+            "RILAAS_HOME": str(self.home),
+            "RILAAS_HUB_HOSTS": ",".join((*self.hosts, *own)),
+            "RILAAS_HUB_TLS": "1" if self.cert else "0",
+            "DJANGO_SETTINGS_MODULE": "rilaas.hub.settings",
+        }
+        return {**os.environ, **mine}
+
+
+def set_up(config: HubConfig) -> None:
+    """Make this process the hub's: settings, tables brought up to date, somebody who runs it."""
+    os.environ.update(config.environment())
+    make_home(config.home / "hub")
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
+    from rilaas.hub.actions.person import first_person
+
+    first_person()
+
+
+def listen(config: HubConfig) -> socket.socket:
+    """A listening socket: connections wait in it while the application is loaded."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    sock = socket.create_server((config.host, config.port), family=family, backlog=256)
+    sock.setblocking(False)
+    return sock
+
+
+def serve(config: HubConfig, sock: socket.socket) -> None:
+    """Answer requests until SIGTERM or Ctrl-C; ``set_up`` comes first."""
+    import uvicorn
+
+    from rilaas.hub.asgi import application
+
+    tls: dict[str, Path] = {}
+    if config.cert:
+        tls = {"ssl_certfile": config.cert[0], "ssl_keyfile": config.cert[1]}
+    settings = uvicorn.Config(
+        application,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        h11_max_incomplete_event_size=64 * 1024,
+        **tls,  # type: ignore[arg-type]
+    )
+    uvicorn.Server(settings).run(sockets=[sock])
