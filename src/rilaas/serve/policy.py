@@ -80,8 +80,8 @@ class ReplicaPolicy:
             self._forget = False
         outputs, parameters = self._read(reply)
         steps = ("queue", "preprocess", "compute", "postprocess")
-        queue_s, *rest = (_seconds(parameters, f"rilaas_{step}_s") for step in steps)
-        return Prediction(outputs, Timing(queue_s, *rest, time.monotonic() - start))
+        queue_s, pre_s, compute_s, post_s = (_seconds(parameters, f"rilaas_{step}_s") for step in steps)
+        return Prediction(outputs, Timing(queue_s, pre_s, compute_s, post_s, time.monotonic() - start))
 
     def reset(self) -> None:
         """The model forgets everything before it computes the next answer."""
@@ -215,7 +215,7 @@ def _exit_code(process: subprocess.Popen[bytes]) -> int:
 
 
 def _wait_for_last_words(process: subprocess.Popen[bytes]) -> None:
-    """Another thread reads what it wrote, and closes the pipe at its end; a child of the replica may hold that open."""
+    """Another thread reads what it wrote, and closes the pipe at its end; a child of it may hold that open."""
     until = time.monotonic() + _LAST_WORDS_S
     while process.stderr is not None and not process.stderr.closed and time.monotonic() < until:
         time.sleep(0.01)
