@@ -43,7 +43,7 @@ def _nothing(request: HttpRequest, error: Http404) -> HttpResponse:
     return _ours(request, NotFound("There is nothing at this address."))
 
 
-def _stranger(request: HttpRequest, error: Exception) -> HttpResponse:
+def _stranger(request: HttpRequest, error: object) -> HttpResponse:
     return _ours(
         request,
         Unauthenticated(
