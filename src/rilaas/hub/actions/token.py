@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +20,7 @@ from rilaas.hub.models import AccessToken, EntryLink, Person
 PERSON_SCOPES = ("read", "write", "deploy", "metrics")
 MACHINE_SCOPES = ("interceptor", "server")
 PREFIX = "rilaas_"
+LOCAL_NAME = "command line on the hub's machine"
 LINK_LIFE = timedelta(hours=24)
 _USED_EVERY = timedelta(minutes=1)  # how exactly the last use is known
 
@@ -61,6 +65,25 @@ def make_token(
         )
         record(person, "token made", name.strip(), ", ".join(scopes))
     return text
+
+
+def local_token(person: Person, path: Path) -> Path:
+    """A token for whoever may read the hub's folder: the command line on the hub's machine.
+
+    Args:
+        person: Who runs the hub.
+        path: Its file, for the owner alone; kept while the token in it is good.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if (token := token_of(path.read_text().strip())) is not None and token.person == person:
+            return path
+    text = make_token(person, LOCAL_NAME, (*PERSON_SCOPES, *MACHINE_SCOPES))
+    partial = path.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+    partial.replace(path)
+    return path
 
 
 def revoke_token(person: Person, token_id: int) -> None:

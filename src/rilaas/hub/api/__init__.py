@@ -56,10 +56,17 @@ def _stranger(request: HttpRequest, error: object) -> HttpResponse:
 def _connect() -> None:
     from ninja.errors import AuthenticationError
 
-    from rilaas.hub.api import models
+    from rilaas.hub.api import (
+        models,
+        tokens,
+    )
 
     api.add_exception_handler(AuthenticationError, _stranger)
-    api.add_router("", models.router)
+    for noun in (
+        models,
+        tokens,
+    ):
+        api.add_router("", noun.router)
 
 
 _connect()

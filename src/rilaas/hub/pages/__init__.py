@@ -5,7 +5,17 @@ A page calls ``queries`` to read and ``actions`` to write, and holds no rule of 
 
 from __future__ import annotations
 
-from rilaas.hub.pages import account, home, models, people
+from rilaas.hub.pages import (
+    account,
+    home,
+    models,
+    people,
+)
 from rilaas.hub.pages.page import Page
 
-PAGES: tuple[Page, ...] = (*home.PAGES, *account.PAGES, *models.PAGES, *people.PAGES)
+PAGES: tuple[Page, ...] = (
+    *account.PAGES,
+    *home.PAGES,
+    *models.PAGES,
+    *people.PAGES,
+)

@@ -1,0 +1,59 @@
+"""Tokens over REST: a program makes narrower ones for others, such as the servers of a fleet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+
+from rilaas.core import PermissionDenied
+from rilaas.hub.actions.token import make_token, revoke_token
+from rilaas.hub.api.token import caller
+from rilaas.hub.models import AccessToken
+from rilaas.hub.queries.account import account
+
+router = Router(tags=["tokens"])
+
+
+class NewToken(Schema):
+    """A token to be made."""
+
+    name: str = Field(max_length=64, description="What it is for.")
+    scopes: list[str] = Field(description="read, write, deploy, metrics; for machines: interceptor, server.")
+    subject: str = Field("", max_length=64, description="The one machine that it is for.")
+    days: int | None = Field(None, description="How long it lives; until revoked where left out.")
+
+
+class Made(Schema):
+    """A token that was made; its text is not kept."""
+
+    token: str
+
+
+@router.get("/tokens")
+def tokens(request: HttpRequest) -> dict[str, Any]:
+    """Your tokens, without their texts."""
+    return {"tokens": account(caller(request, "read"))["tokens"]}
+
+
+@router.post("/tokens", response={201: Made})
+def make(request: HttpRequest, wanted: NewToken) -> tuple[int, dict[str, str]]:
+    """Make a token; a token makes none that may do more than itself."""
+    person = caller(request, "write")
+    mine = request.auth  # type: ignore[attr-defined]
+    if isinstance(mine, AccessToken):
+        more = sorted(set(wanted.scopes) - set(mine.scopes))
+        if more:
+            raise PermissionDenied(
+                f"Your token lacks the scope {', '.join(more)}.", "Make this one on the page Account."
+            )
+    text = make_token(person, wanted.name, wanted.scopes, subject=wanted.subject, days=wanted.days)
+    return 201, {"token": text}
+
+
+@router.delete("/tokens/{token_id}", response={204: None})
+def revoke(request: HttpRequest, token_id: int) -> tuple[int, None]:
+    """Revoke a token of yours."""
+    revoke_token(caller(request, "write"), token_id)
+    return 204, None
