@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 
 from rilaas.core import PermissionDenied
 from rilaas.hub.actions.token import make_token, revoke_token
@@ -38,7 +38,7 @@ def tokens(request: HttpRequest) -> dict[str, Any]:
 
 
 @router.post("/tokens", response={201: Made})
-def make(request: HttpRequest, wanted: NewToken) -> tuple[int, dict[str, str]]:
+def make(request: HttpRequest, wanted: NewToken) -> Status[dict[str, str]]:
     """Make a token; a token makes none that may do more than itself."""
     person = caller(request, "write")
     mine = request.auth  # type: ignore[attr-defined]
@@ -49,11 +49,11 @@ def make(request: HttpRequest, wanted: NewToken) -> tuple[int, dict[str, str]]:
                 f"Your token lacks the scope {', '.join(more)}.", "Make this one on the page Account."
             )
     text = make_token(person, wanted.name, wanted.scopes, subject=wanted.subject, days=wanted.days)
-    return 201, {"token": text}
+    return Status(201, {"token": text})
 
 
 @router.delete("/tokens/{token_id}", response={204: None})
-def revoke(request: HttpRequest, token_id: int) -> tuple[int, None]:
+def revoke(request: HttpRequest, token_id: int) -> Status[None]:
     """Revoke a token of yours."""
     revoke_token(caller(request, "write"), token_id)
-    return 204, None
+    return Status(204, None)
