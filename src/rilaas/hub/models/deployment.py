@@ -21,6 +21,7 @@ class Deployment(models.Model):
         previous: Kept running, so that a roll-back needs no start.
         canary: Gets ``canary_share`` of the queries that ask for no version, once it is ready.
         memory_bytes: None for the manifest's limit; so ``cpus``.
+        is_stopped: Nothing of it runs; what it was is kept.
         generation: Tells two people apart who change it at once.
     """
 
@@ -36,6 +37,7 @@ class Deployment(models.Model):
     memory_bytes = models.BigIntegerField(null=True)
     cpus = models.PositiveIntegerField(null=True)
     balancer = models.CharField(max_length=40, default="least_connections")
+    is_stopped = models.BooleanField(default=False)
     generation = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(Person, models.PROTECT, related_name="+")

@@ -11,13 +11,18 @@ PRIVATE, SHARED, PUBLIC = VISIBILITIES = ("private", "shared", "public")
 
 
 class Model(models.Model):
-    """A named behaviour with an owner and a visibility."""
+    """A named behaviour with an owner and a visibility.
+
+    Attributes:
+        edge_only: Its owner wants what robots send to stay at the edge; a version's manifest may want it too.
+    """
 
     owner = models.ForeignKey(Person, models.PROTECT, related_name="models")
     name = name_field()
     task = models.CharField(max_length=100, default="", blank=True)
     description = models.TextField(default="", blank=True)
     visibility = models.CharField(max_length=8, default=PRIVATE)
+    edge_only = models.BooleanField(default=False)
     collaborators = models.ManyToManyField(Person, related_name="shared_models")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
