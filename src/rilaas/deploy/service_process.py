@@ -204,22 +204,25 @@ class ServiceProcess:
             what = "did not start"
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(STOP_TIMEOUT_S)
+        code = process.poll()
         _kill(process)
-        return self._ended(process, what)
+        return self._told(what, code)
 
     def _ended(self, process: subprocess.Popen[bytes], what: str) -> Unavailable:
-        """The error that tells of a process that is gone, by what it wrote last."""
+        return self._told(what, process.poll())
+
+    def _told(self, what: str, code: int | None) -> Unavailable:
+        """The error that tells what happened, by what the process wrote last; it had this exit code, or ran still."""
         told: dict[str, str] = {}
         with contextlib.suppress(OSError), self.log_path.open("rb") as log:
             log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
             lines = log.read().decode("utf-8", errors="replace").splitlines()
             told = dict(line.split(": ", 1) for line in lines if line.startswith(("error: ", "hint: ")))
-        code = process.poll()
-        how = (
-            f"it was ended by signal {-code}" if code is not None and code < 0 else f"it ended with exit code {code}"
-        )
+        how = "it was ended." if code is None else f"it ended with exit code {code}."
+        if code is not None and code < 0:
+            how = f"it was ended by signal {-code}."
         return Unavailable(
-            f"{self.name} {what}: {told.get('error', f'{how}.')}",
+            f"{self.name} {what}: {told.get('error', how)}",
             f"{told.get('hint', '')} Its log is {self.log_path}.".strip(),
         )
 
