@@ -74,12 +74,12 @@ def command(
         sock = listen(config)
     except OSError as error:
         raise Unavailable(f"Cannot listen on {address}: {error.strerror}.", "Choose another port.") from None
-    set_up(config)
+    token_path = set_up(config)
     url = f"{'https' if cert else 'http'}://{host}:{sock.getsockname()[1]}"
     entry = _link(url)
     output.talk(f"the hub is on {url}")
     output.talk(f"sign in with {entry} (works once)")
-    line = json.dumps({"url": url, "entry": entry})
+    line = json.dumps({"url": url, "entry": entry, "token_file": str(token_path)})
     if ready_path == "-":
         click.echo(line)
         sys.stdout.flush()

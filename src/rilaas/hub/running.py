@@ -46,8 +46,12 @@ class HubConfig:
         return {**os.environ, **mine}
 
 
-def set_up(config: HubConfig) -> None:
-    """Make this process the hub's: settings, tables brought up to date, somebody who runs it."""
+def set_up(config: HubConfig) -> Path:
+    """Make this process the hub's: settings, tables brought up to date, somebody who runs it.
+
+    Returns:
+        File with a token for the command line on this machine.
+    """
     os.environ.update(config.environment())
     make_home(config.home / "hub")
     import django
@@ -56,8 +60,9 @@ def set_up(config: HubConfig) -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
     from rilaas.hub.actions.person import first_person
+    from rilaas.hub.actions.token import local_token
 
-    first_person()
+    return local_token(first_person(), config.home / "hub" / "token")
 
 
 def listen(config: HubConfig) -> socket.socket:
