@@ -22,17 +22,17 @@ def one_robot(key, models="[robots.lab-1.models.lane-following]\nrate_per_s = 50
 
 
 def test_a_file_names_robots_keys_and_grants(tmp_path, key):
-    snapshot = read_access(write(tmp_path / "access.toml", one_robot(key)))
-    robot = snapshot.robots[fingerprint(key)]
+    found = read_access(write(tmp_path / "access.toml", one_robot(key)))[fingerprint(key)]
+    robot = found.robot
     assert robot.name == "lab-1"
     assert robot.grant("lane-following") == Grant(50.0, 100)
     assert robot.grant("other") is None
-    assert snapshot.keys[fingerprint(key)] == key
+    assert found.key == key
 
 
 def test_a_star_grants_every_model_and_a_named_one_wins(tmp_path, key):
     models = '[robots.lab-1.models."*"]\n[robots.lab-1.models.grasp]\nrate_per_s = 1\n'
-    robot = read_access(write(tmp_path / "a.toml", one_robot(key, models))).robots[fingerprint(key)]
+    robot = read_access(write(tmp_path / "a.toml", one_robot(key, models)))[fingerprint(key)].robot
     assert robot.grant("anything") == Grant()
     assert robot.grant("grasp") == Grant(1.0, 1)
 
@@ -81,10 +81,11 @@ def test_a_change_of_the_file_is_in_force_soon_and_a_broken_file_changes_nothing
     path = write(tmp_path / "access.toml", one_robot(key))
     access = FileAccess(path)
     kid = fingerprint(key)
-    assert kid in access.snapshot().keys
+    assert access.find(kid).robot.name == "lab-1"
     write(path, "[robots.lab-1")
-    eventually(lambda: access.snapshot() and "the file is wrong" in caplog.text)
-    assert kid in access.snapshot().keys
+    eventually(lambda: access.find(kid) and "the file is wrong" in caplog.text)
+    assert access.find(kid)
+    assert "not valid TOML" in access.status().problem
     write(path, "[robots]\n")
-    eventually(lambda: kid not in access.snapshot().keys)
-    assert access.snapshot().epoch == 1
+    eventually(lambda: access.find(kid) is None)
+    assert (access.status().epoch, access.status().problem) == (1, "")

@@ -17,7 +17,7 @@ from rilaas.core import (
     Unavailable,
 )
 from rilaas.observe import Registry
-from rilaas.route.access import Grant, RobotAccess, Snapshot
+from rilaas.route.access import Grant, Registered, RobotAccess, SourceStatus
 from rilaas.route.interceptor import Interceptor
 from rilaas.route.upstream import Distant, Server
 from rilaas.serve.service import Caller, ModelState
@@ -52,15 +52,20 @@ class Upstream:
 
 class Access:
     def __init__(self, **models):
-        robot = RobotAccess("alice", models)
-        self.now = Snapshot({"SHA256:alice": robot}, {})
+        self.robots = {"SHA256:alice": Registered(RobotAccess("alice", models), None)}
 
-    def snapshot(self):
-        return self.now
+    def find(self, kid):
+        return self.robots.get(kid)
+
+    def fleet(self):
+        return None
+
+    def status(self):
+        return SourceStatus("file", 0)
 
 
 def build(upstreams, grants=None, balancer="round_robin", registry=None):
-    servers = [Server.of(name, "edge", upstream) for name, upstream in upstreams.items()]
+    servers = [Server(name, "edge", upstream) for name, upstream in upstreams.items()]
     access = Access(**(grants or {"m": Grant()}))
     return Interceptor(servers, access, make_balancer(balancer), registry), access
 
@@ -122,7 +127,7 @@ def test_a_robot_without_a_grant_cannot_tell_whether_the_model_exists():
 def test_a_revoked_robot_is_refused_on_an_open_connection():
     interceptor, access = build({"a": Upstream()})
     ask(interceptor)
-    access.now = Snapshot({}, {})
+    access.robots.clear()
     with pytest.raises(Unauthenticated, match="not registered any more"):
         ask(interceptor)
 

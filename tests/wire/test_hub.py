@@ -5,6 +5,7 @@ import io
 import json
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -55,6 +56,9 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif path.endswith("/empty"):
             self.answer(204, b"")
+        elif path.endswith("/slow"):
+            self.server.released.wait(60)
+            self.answer(200, b"1")
         else:
             self.answer(200, json.dumps({"path": self.path, "size_bytes": len(body)}).encode())
 
@@ -70,6 +74,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, tls=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen, self.peers, self.drops = [], set(), False
+        self.released = threading.Event()
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_side=True)
 
@@ -79,6 +84,7 @@ class Server(ThreadingHTTPServer):
         return self
 
     def __exit__(self, *args):
+        self.released.set()
         self.shutdown()
         self.server_close()
         self.thread.join()
@@ -156,6 +162,26 @@ def test_many_threads_share_one_connection_object(hub):
     for thread in threads:
         thread.join()
     assert sorted(answers) == sorted(f"/base/{n}" for n in range(16))
+
+
+def test_closing_breaks_off_a_request_that_waits(hub, server):
+    said = []
+
+    def ask():
+        try:
+            hub.get("/slow")
+        except Unavailable as error:
+            said.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    while not server.seen:
+        time.sleep(0.01)
+    hub.close()
+    asking.join(30)
+    assert len(said) == 1
+    with pytest.raises(Unavailable, match="closed on this side"):
+        hub.get("/a")
 
 
 def test_a_download_appears_only_when_it_is_whole_and_right(hub, tmp_path):

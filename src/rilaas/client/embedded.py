@@ -53,11 +53,15 @@ class EmbeddedTransport:
         except BaseException:
             self._end_loop()
             raise
-        robot = self._running.access.snapshot().robots.get(kid)
-        if robot is None:
+        try:
+            found = self._running.access.find(kid)
+            if found is None:
+                where = config.access if config.hub is None else config.hub.url
+                raise Unauthenticated(f"The key {kid} belongs to no robot of {where}.", "Add it there.")
+        except BaseException:
             self.close()
-            raise Unauthenticated(f"The key {kid} belongs to no robot of {config.access}.", "Add it there.")
-        self._caller = Caller(robot.name, kid, "embedded")
+            raise
+        self._caller = Caller(found.robot.name, kid, "embedded")
 
     def call(self, request_id: str, body: bytes, deadline_s: float | None) -> bytes:
         """See ``Transport.call``."""

@@ -4,8 +4,16 @@ Authenticates by SSH-key tokens, authorizes by robot and model, limits rates, ba
 A process at the edge, or a part of the robot's client. Imports serve's front, balance, wire, observe, core.
 """
 
-from rilaas.route.access import AccessSource, FileAccess, Grant, RobotAccess, Snapshot, read_access
-from rilaas.route.config import DEFAULT_PORT, RouteConfig, ServerConfig, TlsConfig, read_route_config
+from rilaas.route.access import (
+    AccessSource,
+    FileAccess,
+    Grant,
+    Registered,
+    RobotAccess,
+    SourceStatus,
+    read_access,
+)
+from rilaas.route.config import DEFAULT_PORT, HubConfig, RouteConfig, ServerConfig, TlsConfig, read_route_config
 from rilaas.route.interceptor import Interceptor
 from rilaas.route.running import Running, front_of, start_interceptor
 from rilaas.route.upstream import Server, Upstream
@@ -15,13 +23,15 @@ __all__ = [
     "AccessSource",
     "FileAccess",
     "Grant",
+    "HubConfig",
     "Interceptor",
+    "Registered",
     "RobotAccess",
     "RouteConfig",
     "Running",
     "Server",
     "ServerConfig",
-    "Snapshot",
+    "SourceStatus",
     "TlsConfig",
     "Upstream",
     "front_of",

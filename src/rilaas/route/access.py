@@ -1,4 +1,4 @@
-"""Who may use what: robots, their keys, their grants; from a file for now, from the hub later.
+"""Who may use what: robots, their keys, their grants; here from a file (see ``hub_access`` and ``redis_access``).
 
 The file is TOML::
 
@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from rilaas.core import InvalidInput, ModelRef, RilaasError
 from rilaas.core.toml import checked_table, read_toml
+from rilaas.route.fleet import Fleet
 from rilaas.wire import PublicKey, fingerprint, load_public_key
 
 _log = logging.getLogger("rilaas.route")
@@ -40,10 +41,19 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RobotAccess:
-    """One robot: its grants by model (``[owner/]name`` or ``*``)."""
+    """One robot.
+
+    Attributes:
+        name: The robot's name.
+        models: Its grants, by model (``[owner/]name`` or ``*``).
+        public: What it may do with public models that it has no grant for; None where nothing.
+        names: What it calls a model, to the model's full name.
+    """
 
     name: str
     models: Mapping[str, Grant] = field(default_factory=dict)
+    public: Grant | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def grant(self, model: str) -> Grant | None:
         """The grant for a model; None where there is none."""
@@ -51,42 +61,62 @@ class RobotAccess:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """The whole policy at one moment.
+class Registered:
+    """A robot and the key by which it was found."""
+
+    robot: RobotAccess
+    key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStatus:
+    """How an access source fares.
 
     Attributes:
-        robots: By key fingerprint.
-        keys: By key fingerprint.
-        epoch: Grows with each change.
+        source: ``file``, ``hub`` or ``redis``.
+        epoch: Of the policy in force; grows with each change.
+        age_s: Since the policy was last confirmed to be the one in force [s]; inf where it never was.
+        problem: Why it cannot be confirmed now; '' while all is well.
     """
 
-    robots: Mapping[str, RobotAccess]
-    keys: Mapping[str, PublicKey]
-    epoch: int = 0
+    source: str
+    epoch: int
+    age_s: float = 0.0
+    problem: str = ""
 
 
 class AccessSource(Protocol):
-    """Where an interceptor finds the policy in force; asked on every request, so it answers from memory."""
+    """Where an interceptor finds the policy in force; asked on every request, so it answers from memory or nearly."""
 
-    def snapshot(self) -> Snapshot:
-        """The policy in force.
+    def find(self, kid: str) -> Registered | None:
+        """The robot that a key belongs to, by the key's fingerprint; None where it belongs to none.
 
         Raises:
-            Unavailable: It is not known any more.
+            Unavailable: The policy is not known, or not any more.
         """
         ...
 
+    def fleet(self) -> Fleet | None:
+        """Which models are public and where models run; None where the source says nothing of that.
 
-def read_access(path: Path, epoch: int = 0) -> Snapshot:
-    """Read an access file.
+        It is the same object until something of it changes, and the last one known where it is not known any more.
+        """
+        ...
+
+    def status(self) -> SourceStatus:
+        """How the source fares."""
+        ...
+
+
+def read_access(path: Path) -> dict[str, Registered]:
+    """Read an access file: robots by key fingerprint.
 
     Raises:
         InvalidInput: Naming the robot and what would have been valid.
     """
     document = read_toml(path)
     checked_table(document, str(path), {"robots"})
-    robots: dict[str, RobotAccess] = {}
-    keys: dict[str, PublicKey] = {}
+    found: dict[str, Registered] = {}
     for name, row in checked_table(document.get("robots", {}), f"{path}: robots").items():
         where = f"{path}: robot {name!r}"
         checked_table(row, where, {"keys", "models"})
@@ -98,10 +128,10 @@ def read_access(path: Path, epoch: int = 0) -> Snapshot:
         for line in lines:
             key = load_public_key(str(line))
             kid = fingerprint(key)
-            if kid in robots:
-                raise InvalidInput(f"{where}: the key {kid} belongs to robot {robots[kid].name!r} already.")
-            robots[kid], keys[kid] = robot, key
-    return Snapshot(robots, keys, epoch)
+            if kid in found:
+                raise InvalidInput(f"{where}: the key {kid} belongs to robot {found[kid].robot.name!r} already.")
+            found[kid] = Registered(robot, key)
+    return found
 
 
 class FileAccess:
@@ -114,16 +144,32 @@ class FileAccess:
         self._path = path
         self._stamp = self._look()
         self._current = read_access(path)
+        self._epoch, self._problem = 0, ""
         self._checked = time.monotonic()
+        self._confirmed = self._checked  # when the file was last good
         self._lock = threading.Lock()
 
-    def snapshot(self) -> Snapshot:
-        """See ``AccessSource.snapshot``."""
+    def find(self, kid: str) -> Registered | None:
+        """See ``AccessSource.find``."""
         if time.monotonic() - self._checked > CHECK_EVERY_S:
-            with self._lock:
-                self._checked = time.monotonic()
-                self._refresh()
-        return self._current
+            self._look_again()
+        return self._current.get(kid)
+
+    def fleet(self) -> Fleet | None:
+        """See ``AccessSource.fleet``: a file names no servers."""
+        return None
+
+    def status(self) -> SourceStatus:
+        """See ``AccessSource.status``."""
+        self._look_again()
+        return SourceStatus("file", self._epoch, time.monotonic() - self._confirmed, self._problem)
+
+    def _look_again(self) -> None:
+        with self._lock:
+            self._checked = time.monotonic()
+            self._refresh()
+            if not self._problem:
+                self._confirmed = self._checked
 
     def _look(self) -> tuple[int, int, int]:
         try:
@@ -138,9 +184,11 @@ class FileAccess:
             return
         self._stamp = stamp
         try:
-            self._current = read_access(self._path, self._current.epoch + 1)
-            _log.info("access policy of %s is in force (%d keys)", self._path.name, len(self._current.keys))
+            self._current = read_access(self._path)
+            self._epoch, self._problem = self._epoch + 1, ""
+            _log.info("access policy of %s is in force (%d keys)", self._path.name, len(self._current))
         except RilaasError as error:
+            self._problem = str(error)
             _log.error("access policy unchanged, the file is wrong: %s", error)
 
 

@@ -4,12 +4,18 @@ As TOML::
 
     listen = "0.0.0.0:8443"
     balancer = "least_connections"
-    access = "access.toml"           # see access.py
+    access = "access.toml"           # see access.py; or [hub], which brings servers too
     metrics = "127.0.0.1:9090"       # optional
 
     [tls]
     authority = "tls"                # folder of the local certificate authority; made on first use
     hosts = ["192.168.1.5"]          # names and addresses under which robots reach it
+
+    [hub]                            # instead of access
+    url = "https://10.0.0.2:8000"
+    token_file = "hub.token"         # a token of scope interceptor
+    ca = "tls/ca.pem"                # optional: the authority of the hub's certificate
+    max_stale_s = 600.0              # how long its policy stays in force without contact
 
     [[servers]]
     name = "cloud-1"
@@ -25,12 +31,14 @@ As TOML::
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from rilaas.balance import BALANCERS
-from rilaas.core import InvalidInput, did_you_mean
+from rilaas.core import InvalidInput, NotFound, did_you_mean
 from rilaas.core.toml import checked_table, read_toml
 
 KINDS = ("edge", "cloud")
@@ -49,6 +57,50 @@ class TlsConfig:
 
     authority: Path
     hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """Where policy and servers come from.
+
+    Attributes:
+        url: The hub.
+        token_path: File with a token of scope ``interceptor``.
+        ca_path: The authority that a hub's certificate is checked against; the system's where None.
+        max_stale_s: How long the policy stays in force without contact [s].
+        memory: File that remembers the policy; None remembers nothing.
+        redis_url: Where the policy is read instead; '' reads the hub's.
+    """
+
+    url: str
+    token_path: Path
+    ca_path: Path | None = None
+    max_stale_s: float = 600.0
+    memory: Path | None = None
+    redis_url: str = ""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.max_stale_s < float("inf"):
+            raise InvalidInput(f"max_stale_s is {self.max_stale_s}; it is a number of seconds above 0.")
+
+    def token(self) -> str:
+        """Read the token.
+
+        Raises:
+            NotFound: There is no file.
+            InvalidInput: It is empty or cannot be read.
+        """
+        try:
+            token = self.token_path.read_text(encoding="utf-8").strip()
+        except FileNotFoundError:
+            raise NotFound(
+                f"There is no file {self.token_path} with the hub's token.", "Make one in the hub."
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{self.token_path} cannot be read: {error}.") from None
+        if not token:
+            raise InvalidInput(f"{self.token_path} is empty; it holds a token of the hub.")
+        return token
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +145,29 @@ class RouteConfig:
     """All of it.
 
     Attributes:
-        servers: At least one.
-        access: The access policy's file.
+        servers: At least one, unless there is a hub.
+        access: The access policy's file; None where there is a hub.
         tls: Certificates; without them it listens on loopback only.
         listen: ``host:port``.
         balancer: A name of ``rilaas.balance.BALANCERS``.
         metrics: ``host:port`` of the Prometheus endpoint, or ''.
         name: How the interceptor calls itself.
+        hub: Where policy and further servers come from; None where there is an access file.
     """
 
-    servers: tuple[ServerConfig, ...]
-    access: Path
+    servers: tuple[ServerConfig, ...] = ()
+    access: Path | None = None
     tls: TlsConfig | None = None
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
     balancer: str = "least_connections"
     metrics: str = ""
     name: str = "rilaas-route"
+    hub: HubConfig | None = None
 
     def __post_init__(self) -> None:
-        if not self.servers:
+        if (self.access is None) == (self.hub is None):
+            raise InvalidInput("The interceptor has either an access file or a hub, not both.")
+        if not self.servers and self.hub is None:
             raise InvalidInput("The interceptor has no servers.", "Add a [[servers]] table with name and address.")
         names = [server.name for server in self.servers]
         if len(set(names)) < len(names):
@@ -141,14 +197,18 @@ def read_route_config(path: Path) -> RouteConfig:
     document = read_toml(path)
     base = path.parent
     checked_table(document, str(path), {each.name for each in fields(RouteConfig)})
-    for key in ("servers", "access"):
+    for key in () if "hub" in document else ("servers", "access"):
         if key not in document:
             raise InvalidInput(f"{path}: {key!r} is missing.", "See `rilaas route --help` for an example.")
     values: dict[str, Any] = dict(document)
-    if not isinstance(document["servers"], list):
+    servers = document.get("servers", [])
+    if not isinstance(servers, list):
         raise InvalidInput(f"{path}: servers is a list of tables, each headed [[servers]].")
-    values["servers"] = tuple(_server(row, base, path) for row in document["servers"])
-    values["access"] = base / _text(document["access"], f"{path}: access")
+    values["servers"] = tuple(_server(row, base, path) for row in servers)
+    if "access" in document:
+        values["access"] = base / _text(document["access"], f"{path}: access")
+    if "hub" in document:
+        values["hub"] = _hub(document["hub"], base, path)
     if "tls" in document:
         values["tls"] = _tls(document["tls"], base, path)
     for key in ("listen", "balancer", "metrics", "name"):
@@ -185,6 +245,22 @@ def _folder(base: Path, text: str) -> str:
     return f"{ref}{equals}{base / folder}"
 
 
+def _hub(row: Any, base: Path, path: Path) -> HubConfig:
+    where = f"{path}: [hub]"
+    checked_table(row, where, {"url", "token_file", "ca", "max_stale_s"})
+    ca, max_stale_s = row.get("ca"), row.get("max_stale_s", 600.0)
+    if isinstance(max_stale_s, bool) or not isinstance(max_stale_s, (int, float)):
+        raise InvalidInput(f"{where} max_stale_s is {max_stale_s!r}; it is a number [s].")
+    return HubConfig(
+        _text(row.get("url"), f"{where} url"),
+        base / _text(row.get("token_file"), f"{where} token_file"),
+        None if ca is None else base / _text(ca, f"{where} ca"),
+        float(max_stale_s),
+        path.with_suffix(".policy.json"),
+        os.environ.get("RILAAS_REDIS_URL", ""),
+    )
+
+
 def _tls(row: Any, base: Path, path: Path) -> TlsConfig:
     where = f"{path}: [tls]"
     checked_table(row, where, {each.name for each in fields(TlsConfig)})
@@ -192,7 +268,16 @@ def _tls(row: Any, base: Path, path: Path) -> TlsConfig:
     hosts = row.get("hosts", [])
     if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
         raise InvalidInput(f"{where} hosts is a list of names and addresses.")
-    return TlsConfig(authority, tuple(dict.fromkeys((*hosts, "localhost", "127.0.0.1", "::1"))))
+    return TlsConfig(authority, _with_loopback(hosts))
+
+
+def tls_config(authority: Path | None, hosts: Sequence[str]) -> TlsConfig | None:
+    """Certificates of an authority for these hosts and loopback; None without an authority."""
+    return None if authority is None else TlsConfig(authority, _with_loopback(hosts))
+
+
+def _with_loopback(hosts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*hosts, "localhost", "127.0.0.1", "::1")))
 
 
 def _text(value: Any, where: str) -> str:

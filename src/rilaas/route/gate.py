@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rilaas.core import Unauthenticated
 from rilaas.route.access import AccessSource
 from rilaas.serve.service import Caller, Metadata
-from rilaas.wire import TokenVerifier, audience, peer_host
+from rilaas.wire import PublicKey, TokenVerifier, audience, peer_host
 
 _HINT = "Send 'authorization: Bearer TOKEN'; RobotClient signs one with the robot's SSH key."
 
@@ -22,9 +22,7 @@ class TokenGate:
 
     def __init__(self, access: AccessSource, hosts: Sequence[str]) -> None:
         self._access = access
-        self._verifier = TokenVerifier(
-            lambda kid: access.snapshot().keys.get(kid), [audience(host) for host in hosts]
-        )
+        self._verifier = TokenVerifier(self._key, [audience(host) for host in hosts])
 
     def glance(self, metadata: Metadata) -> None:
         """See ``Gate.glance``."""
@@ -33,10 +31,14 @@ class TokenGate:
     def admit(self, metadata: Metadata, peer: str, *, opens_stream: bool) -> Caller:
         """See ``Gate.admit``."""
         claims = self._verifier.verify(_bearer(metadata), peer_host(peer), opens_stream=opens_stream)
-        robot = self._access.snapshot().robots.get(claims.kid)
-        if robot is None:  # revoked between the two looks
+        found = self._access.find(claims.kid)
+        if found is None:  # revoked between the two looks
             raise Unauthenticated("The robot's key is not registered here.", "Ask the fleet's owner to add it.")
-        return Caller(robot.name, claims.kid, peer)
+        return Caller(found.robot.name, claims.kid, peer)
+
+    def _key(self, kid: str) -> PublicKey | None:
+        found = self._access.find(kid)
+        return None if found is None else found.key
 
 
 def _bearer(metadata: Metadata) -> str:

@@ -7,27 +7,32 @@ and a library: a robot's client may hold one.
 from __future__ import annotations
 
 import logging
+import random
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 from rilaas.balance import Balancer, Outcome, Request
 from rilaas.core import (
     DeadlineExceeded,
     ModelFailed,
     NotFound,
-    PermissionDenied,
     RilaasError,
     Unauthenticated,
     Unavailable,
     did_you_mean,
 )
 from rilaas.observe import Registry
-from rilaas.route.access import AccessSource, Grant
+from rilaas.route.access import AccessSource
+from rilaas.route.balancers import Balancers
+from rilaas.route.fleet import ModelRoute
 from rilaas.route.limit import RateLimits
+from rilaas.route.measures import Measures
+from rilaas.route.resolve import Resolver, Target
+from rilaas.route.stage import read_stages
 from rilaas.route.upstream import Server
+from rilaas.route.visible import visible_models
 from rilaas.serve.service import Caller, ModelState
-from rilaas.wire import Peek, peek, with_parameters
+from rilaas.wire import peek, with_model, with_parameters
 
 _log = logging.getLogger("rilaas.route")
 
@@ -44,36 +49,52 @@ class Interceptor:
     never answer it twice. One that ends the model's process is tried once more and not again.
 
     Args:
-        servers: Where models run.
+        servers: Where models run, besides those that ``add`` brings.
         access: The policy in force.
-        balancer: Chooses among the servers that have the model and answer.
+        balancer: Chooses among the servers that have the model and answer, where the fleet's table names no other.
         registry: Where the metrics go.
+        draw: A number from 0 up to 1, for shares of traffic.
     """
 
     def __init__(
-        self, servers: Sequence[Server], access: AccessSource, balancer: Balancer, registry: Registry | None = None
+        self,
+        servers: Sequence[Server],
+        access: AccessSource,
+        balancer: Balancer,
+        registry: Registry | None = None,
+        draw: Callable[[], float] = random.random,
     ) -> None:
-        self.servers = {server.name: server for server in servers}
-        self._access, self._balancer = access, balancer
+        self.servers: dict[str, Server] = {}
+        self._access, self._balancers = access, Balancers(balancer)
         self._limits = RateLimits()
-        registry = registry or Registry()
-        self._requests = registry.counter(
-            "rilaas_route_requests_total", "Requests ended, by outcome.", ("robot", "model", "outcome")
-        )
-        self._attempts = registry.counter(
-            "rilaas_route_attempts_total", "Attempts on servers, by outcome.", ("server", "model", "outcome")
-        )
-        self._seconds = registry.histogram(
-            "rilaas_route_request_seconds", "From the interceptor to a server's answer.", ("server", "model")
-        )
-        waiting = registry.gauge("rilaas_route_in_flight", "Requests sent to a server and not ended.", ("server",))
-        resting = registry.gauge("rilaas_route_breaker_open", "1 while a server is left alone.", ("server",))
+        self._measures = Measures(registry or Registry(), access)
+        self._resolver = Resolver(self._can_be_asked, draw)
+        self._seen: dict[str, float] = {}
         for server in servers:
-            waiting.follow(partial(_in_flight, server), server=server.name)
-            resting.follow(partial(_is_resting, server), server=server.name)
+            self.add(server)
+
+    def add(self, server: Server) -> Server | None:
+        """Let a server be asked; returns the one of that name that was asked until now."""
+        replaced = self.servers.get(server.name)
+        self.servers[server.name] = server
+        self._measures.joined(server)
+        return replaced
+
+    def remove(self, server: Server) -> None:
+        """Ask a server no more; requests in flight there go on."""
+        if self.servers.get(server.name) is server:
+            del self.servers[server.name]
+            self._measures.left(server)
+
+    def take_seen(self) -> dict[str, float]:
+        """The robots that asked since the last call, with when they did so last (``time.monotonic``)."""
+        seen, self._seen = self._seen, {}
+        return seen
 
     async def infer(self, body: bytes, caller: Caller, deadline: float | None) -> bytes:
         """See ``Service.infer``; the answer says which server gave it and how many were tried.
+
+        A robot's own names and aliases are resolved; the answer then names the model and revision that answered.
 
         Raises:
             PermissionDenied: The robot may not use the model, or there is no such model.
@@ -81,60 +102,63 @@ class Interceptor:
             DeadlineExceeded: No answer in time.
             Unavailable: No server could be reached.
         """
-        seen = peek(body)
-        outcome = "internal"
+        start = time.monotonic()
+        asked = peek(body)
+        model, outcome = "-", "internal"  # nobody invents labels
         try:
-            grant = self._grant(caller, seen.model)
-            if not self._is_known(seen.model):
-                raise self._nobody(seen.model, seen.version, caller)
-            self._limits.check(caller.name, seen.model, grant)
-            reply = await self._try_servers(body, seen, caller, deadline)
+            target = self._target(caller, asked.model, asked.version)
+            is_renamed = (target.model, target.revision) != (asked.model, asked.version)
+            if self._is_known(target.model):
+                model = target.model
+            else:
+                raise self._nobody(target, caller)
+            self._limits.check(caller.name, target.model, target.grant)
+            if is_renamed:
+                body = with_model(body, target.model, target.revision)
+            reply = await self._try_servers(body, asked.request_id, target, caller, deadline)
             outcome = "ok"
-            return reply
+            return with_model(reply, target.model, target.revision) if is_renamed and target.revision else reply
         except RilaasError as error:
             outcome = error.code
             raise
         finally:
-            model = seen.model if self._is_known(seen.model) else "-"  # nobody invents labels
-            self._requests.inc(robot=caller.name, model=model, outcome=outcome)
+            self._measures.ended(caller.name, model, outcome, time.monotonic() - start)
 
     async def metadata(self, model: str, version: str, caller: Caller) -> bytes:
         """See ``Service.metadata``."""
-        self._grant(caller, model)
-        error = self._nobody(model, version, caller)
-        for server in self.servers.values():
-            if server.has(model, version):
+        target = self._target(caller, model, version)
+        error = self._nobody(target, caller)
+        for server in list(self.servers.values()):
+            if server.may_be_asked(target.route) and server.has(target.model, target.revision):
                 try:
-                    return await server.upstream.metadata(model, version)
+                    return await server.upstream.metadata(target.model, target.revision)
                 except RilaasError as reason:
                     error = reason
         raise error
 
     def models(self, caller: Caller) -> Sequence[ModelState]:
-        """See ``Service.models``: those that the robot may use, ready where any server has them ready."""
-        robot = self._access.snapshot().robots.get(caller.key_id)
-        states: dict[tuple[str, str], ModelState] = {}
-        for server in self.servers.values():
-            for state in server.upstream.models():
-                known = states.get((state.name, state.version))
-                if robot is not None and robot.grant(state.name) and (known is None or not known.ready):
-                    states[state.name, state.version] = state
-        return list(states.values())
+        """See ``Service.models``: those that the robot may use, under all names and aliases that it may use for them.
 
-    def _grant(self, caller: Caller, model: str) -> Grant:
-        robot = self._access.snapshot().robots.get(caller.key_id)
-        if robot is None:
+        A model is ready where any server that may be asked has it ready.
+        """
+        found = self._access.find(caller.key_id)
+        return [] if found is None else visible_models(found.robot, self._access.fleet(), self.servers.values())
+
+    def _target(self, caller: Caller, model: str, version: str) -> Target:
+        found = self._access.find(caller.key_id)
+        if found is None:
             raise Unauthenticated("The robot's key is not registered any more.", "Ask the fleet's owner to add it.")
-        grant = robot.grant(model)
-        if grant is None:
-            raise PermissionDenied(
-                f"Robot {robot.name!r} may not use a model {model!r}, if there is one.",
-                "Ask its owner for access, or check the name.",
-            )
-        return grant
+        self._seen[found.robot.name] = time.monotonic()
+        return self._resolver.resolve(found.robot, self._access.fleet(), model, version)
 
-    async def _try_servers(self, body: bytes, seen: Peek, caller: Caller, deadline: float | None) -> bytes:
-        model, version = seen.model, seen.version
+    def _can_be_asked(self, model: str, revision: str, route: ModelRoute) -> bool:
+        return any(server.may_be_asked(route) and server.has(model, revision) for server in self.servers.values())
+
+    async def _try_servers(
+        self, body: bytes, request_id: str, target: Target, caller: Caller, deadline: float | None
+    ) -> bytes:
+        model = target.model
+        balancer = self._balancers.of(model, target.route)
         tried: frozenset[str] = frozenset()
         deaths = 0
         while True:
@@ -144,14 +168,16 @@ class Interceptor:
             views = [
                 server.view()
                 for server in self.servers.values()
-                if server.has(model, version) and server.breaker.allows()
+                if server.may_be_asked(target.route)
+                and server.has(model, target.revision)
+                and server.breaker.allows()
             ]
             if not views and not tried:
-                raise self._nobody(model, version, caller)
-            request = Request(model, seen.request_id, left_s, tried)
-            server = self.servers[self._balancer.choose(request, views)]
+                raise self._nobody(target, caller)
+            request = Request(model, request_id, left_s, tried)
+            server = self.servers[balancer.choose(request, views)]
             try:
-                reply = await self._ask(server, request, body, deadline)
+                reply = await self._ask(server, balancer, request, body, deadline)
             except Unavailable as error:
                 _log.warning("server %s failed a request of %s: %s", server.name, model, error.message)
                 deaths += error.died_with_request
@@ -167,13 +193,20 @@ class Interceptor:
             return with_parameters(reply, {"rilaas_server": server.name, "rilaas_attempts": len(tried) + 1})
 
     def _is_known(self, model: str) -> bool:
-        return any(state.name == model for server in self.servers.values() for state in server.upstream.models())
+        return any(server.states(model) for server in self.servers.values())
 
-    def _nobody(self, model: str, version: str, caller: Caller) -> RilaasError:
+    def _nobody(self, target: Target, caller: Caller) -> RilaasError:
         """Why no server can be asked: it never had the model, or it has but not now."""
-        known = [state for server in self.servers.values() for state in server.upstream.models()]
-        versions = {state.version for state in known if state.name == model}
-        if not known or (versions and (not version or version in versions)):
+        model, version = target.model, target.revision
+        asked = [server for server in self.servers.values() if server.may_be_asked(target.route)]
+        versions = {state.version for server in asked for state in server.states(model)}
+        has_heard = any(server.upstream.models() for server in self.servers.values())
+        if target.route is not None and target.route.edge_only and not asked:
+            return Unavailable(f"Model {model!r} may be asked at the edge only, and no edge server has it now.")
+        deployed = target.route.revisions if target.route is not None else frozenset()
+        if target.route is not None and not versions:
+            deployed |= {version}
+        if not has_heard or version in versions | deployed or (versions and not version):
             return Unavailable(f"No server has model {model!r} ready now.", "Try again in a moment.")
         if versions:
             return NotFound(f"No server has version {version!r} of {model!r}.", did_you_mean(version, versions))
@@ -181,9 +214,11 @@ class Interceptor:
             f"No server has a model {model!r}.", did_you_mean(model, {state.name for state in self.models(caller)})
         )
 
-    async def _ask(self, server: Server, request: Request, body: bytes, deadline: float | None) -> bytes:
+    async def _ask(
+        self, server: Server, balancer: Balancer, request: Request, body: bytes, deadline: float | None
+    ) -> bytes:
         start = time.monotonic()
-        status, verdict = "cancelled", None
+        status, verdict, reply = "cancelled", None, b""
         server.in_flight[request.model] += 1
         is_trial = server.breaker.begin()
         try:
@@ -197,15 +232,7 @@ class Interceptor:
             latency_s = time.monotonic() - start
             server.in_flight[request.model] -= 1
             server.breaker.ended(verdict, is_trial=is_trial)
-            if status == "ok":
-                self._seconds.observe(latency_s, server=server.name, model=request.model)
-            self._attempts.inc(server=server.name, model=request.model, outcome=status)
-            self._balancer.observe(Outcome(request, server.name, status, latency_s))
-
-
-def _in_flight(server: Server) -> float:
-    return server.in_flight.total()
-
-
-def _is_resting(server: Server) -> float:
-    return float(server.breaker.state == "open")
+            stages = read_stages(reply, latency_s) if reply else None
+            self._measures.tried(server.name, request.model, status, latency_s, stages)
+            queue_s, compute_s = (stages.queue_s, stages.compute_s) if stages else (None, None)
+            balancer.observe(Outcome(request, server.name, status, latency_s, queue_s, compute_s))

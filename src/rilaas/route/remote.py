@@ -106,11 +106,13 @@ class RemoteUpstream:
     async def _poll(self) -> None:
         try:
             index = pb.RepositoryIndexResponse.FromString(await self._unary("RepositoryIndex", b""))
-            self._states = tuple(ModelState(m.name, m.version, m.state == "READY", m.reason) for m in index.models)
+            states = tuple(ModelState(m.name, m.version, m.state == "READY", m.reason) for m in index.models)
+            if states != self._states:  # else what others have worked out of them stays true
+                self._states = states
         except Exception as error:
             if any(state.ready for state in self._states):
                 _log.warning("server %s is not answering: %s", self.address, error)
-            self._states = tuple(replace(state, ready=False, reason="not answering") for state in self._states)
+                self._states = tuple(replace(state, ready=False, reason="not answering") for state in self._states)
 
     async def _keep_polling(self) -> None:
         while True:

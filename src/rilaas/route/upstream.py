@@ -8,12 +8,13 @@ import re
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from rilaas.balance import ServerView
 from rilaas.core import DeadlineExceeded
 from rilaas.route.breaker import Breaker
+from rilaas.route.fleet import EDGE_ONLY, ModelRoute
 from rilaas.serve.local import LocalModels
 from rilaas.serve.service import Caller, ModelState
 
@@ -94,7 +95,7 @@ async def _travel(seconds: float, deadline: float | None) -> None:
         raise DeadlineExceeded("The server is too far away to answer within the deadline.")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Server:
     """One server with what the interceptor remembers of it.
 
@@ -102,6 +103,7 @@ class Server:
         name: Unique name.
         kind: ``edge`` or ``cloud``.
         upstream: The way there.
+        is_fixed: Of the interceptor's own configuration, not of the fleet's table: it may be asked for all it has.
         breaker: Whether it may be asked.
         in_flight: Requests sent and not ended, by model.
     """
@@ -109,18 +111,30 @@ class Server:
     name: str
     kind: str
     upstream: Upstream
-    breaker: Breaker
-    in_flight: Counter[str]
+    is_fixed: bool = True
+    breaker: Breaker = field(default_factory=Breaker)
+    in_flight: Counter[str] = field(default_factory=Counter)
+    _seen: Sequence[ModelState] = ()
+    _by_model: dict[str, list[ModelState]] = field(default_factory=dict)
 
-    @classmethod
-    def of(cls, name: str, kind: str, upstream: Upstream) -> Server:
-        """A server that nobody has asked yet."""
-        return cls(name, kind, upstream, Breaker(), Counter())
+    def states(self, model: str) -> Sequence[ModelState]:
+        """What it has of a model, as last heard."""
+        seen = self.upstream.models()
+        if seen is not self._seen:
+            self._seen, self._by_model = seen, {}
+            for state in seen:
+                self._by_model.setdefault(state.name, []).append(state)
+        return self._by_model.get(model, ())
 
     def has(self, model: str, version: str) -> bool:
         """Whether it has the model ready; a version may be a prefix of a content hash that only it can resolve."""
-        states = self.upstream.models()
-        return any(each.ready and each.name == model and _fits(version, each.version) for each in states)
+        return any(each.ready and _fits(version, each.version) for each in self.states(model))
+
+    def may_be_asked(self, route: ModelRoute | None) -> bool:
+        """Whether the fleet's table lets it answer for a model at all."""
+        if route is None:
+            return self.is_fixed
+        return (self.is_fixed or self.name in route.servers) and (self.kind == EDGE_ONLY or not route.edge_only)
 
     def view(self) -> ServerView:
         """What a balancer may see."""

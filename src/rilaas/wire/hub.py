@@ -12,6 +12,7 @@ import ipaddress
 import json
 import os
 import select
+import socket
 import ssl
 import threading
 import time
@@ -68,6 +69,7 @@ class HubConnection:
         self._base, self._token, self._timeout_s = parts.path, token, timeout_s
         self._tls = _context(ca_path) if parts.scheme == "https" else None
         self._idle: list[tuple[http.client.HTTPConnection, float]] = []
+        self._busy: set[http.client.HTTPConnection] = set()
         self._lock = threading.Lock()
         self._is_closed = False
 
@@ -117,13 +119,23 @@ class HubConnection:
             partial.unlink(missing_ok=True)
         return target
 
+    def interrupt(self) -> None:
+        """Break off the requests that are on their way; they fail with ``Unavailable``."""
+        with self._lock:
+            busy = list(self._busy)
+        for connection in busy:
+            if (sock := connection.sock) is not None:
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)  # TLS's own would wait for the other side
+
     def close(self) -> None:
-        """Hang up; a request that is on its way ends by itself."""
+        """Hang up, in the middle of requests too."""
         with self._lock:
             self._is_closed = True
             idle, self._idle = self._idle, []
         for connection, _ in idle:
             connection.close()
+        self.interrupt()
 
     def __enter__(self) -> HubConnection:
         return self
@@ -158,11 +170,9 @@ class HubConnection:
                     raise self._refusal(answer)
                 yield answer
             finally:
-                if answer.isclosed() and not answer.will_close:
-                    self._keep(connection)
-                else:
-                    answer.close()
-                    connection.close()
+                is_good = answer.isclosed() and not answer.will_close
+                answer.close()
+                self._release(connection, is_good=is_good)
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"The hub at {self.url} cannot be reached: {_words(error)}.", self._hint()) from None
 
@@ -173,20 +183,17 @@ class HubConnection:
         connection, is_fresh = self._connection()
         try:
             return connection, _exchange(connection, method, target, body, headers)
-        except _DROPPED:
-            connection.close()
-            if is_fresh or method not in _AGAIN:
+        except BaseException as error:
+            self._release(connection, is_good=False)
+            if is_fresh or method not in _AGAIN or not isinstance(error, _DROPPED):
                 raise
-        except BaseException:
-            connection.close()
-            raise
-        if begin is not None and not isinstance(body, bytes) and body is not None:
+        if begin is not None and body is not None and not isinstance(body, bytes):
             body.seek(begin)
         connection = self._open()
         try:
             return connection, _exchange(connection, method, target, body, headers)
         except BaseException:
-            connection.close()
+            self._release(connection, is_good=False)
             raise
 
     def _connection(self) -> tuple[http.client.HTTPConnection, bool]:
@@ -194,20 +201,30 @@ class HubConnection:
         while True:
             with self._lock:
                 if not self._idle:
-                    return self._open(), True
+                    break
                 connection, since = self._idle.pop()
+                self._busy.add(connection)
             if time.monotonic() - since < IDLE_S and not _has_ended(connection):
                 return connection, False
-            connection.close()
+            self._release(connection, is_good=False)
+        return self._open(), True
 
     def _open(self) -> http.client.HTTPConnection:
-        if self._tls is None:
-            return http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
-        return http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._tls)
-
-    def _keep(self, connection: http.client.HTTPConnection) -> None:
+        connection = (
+            http.client.HTTPConnection(self._host, self._port, timeout=self._timeout_s)
+            if self._tls is None
+            else http.client.HTTPSConnection(self._host, self._port, timeout=self._timeout_s, context=self._tls)
+        )
         with self._lock:
-            if not self._is_closed and len(self._idle) < _MAX_IDLE:
+            if self._is_closed:
+                raise Unavailable(f"The connection to {self.url} was closed on this side.")
+            self._busy.add(connection)
+        return connection
+
+    def _release(self, connection: http.client.HTTPConnection, *, is_good: bool) -> None:
+        with self._lock:
+            self._busy.discard(connection)
+            if is_good and not self._is_closed and len(self._idle) < _MAX_IDLE:
                 self._idle.append((connection, time.monotonic()))
                 return
         connection.close()

@@ -78,6 +78,11 @@ def with_request_id(body: bytes, request_id: str) -> bytes:
     return body + (text(b"\x1a", request_id) or b"\x1a\x00")
 
 
+def with_model(body: bytes, model: str, revision: str) -> bytes:
+    """Give a serialized ModelInferRequest or ModelInferResponse another model and version; the last ones win."""
+    return b"".join((body, text(b"\x0a", model) or b"\x0a\x00", text(b"\x12", revision) or b"\x12\x00"))
+
+
 def wrap_stream_response(response: bytes, error: RilaasError | None, request_id: str = "") -> bytes:
     """Make a ModelStreamInferResponse of a serialized ModelInferResponse, or of an error.
 
