@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from django.db.models import F, Q
 
 from rilaas.hub.actions.policy import robots_changed, shared_changed
-from rilaas.hub.models import Alias, Deployment, Model, Placement, Robot, RobotKey, Server, Variant
+from rilaas.hub.models import Alias, Deployment, Model, Placement, Robot, RobotKey, Server
 from rilaas.hub.models.deployment import READY
-
-EDGE = "edge"
+from rilaas.hub.queries.fleet import EDGE, edge_only
 
 
 def model_changed(model: Model) -> None:
@@ -71,13 +70,6 @@ def announce(servers: Iterable[int]) -> None:
     Server.objects.filter(pk__in=list(servers)).update(generation=F("generation") + 1)
 
 
-def keeps_to_edge(model: Model, variants: Iterable[Variant]) -> bool:
-    """Whether what robots send to a model has to stay at the edge."""
-    return model.edge_only or any(
-        (variant.manifest.get("placement") or {}).get("sensitivity", "any") != "any" for variant in variants
-    )
-
-
 def _target(deployment: Deployment) -> int | None:
     alias = Alias.objects.filter(model_id=deployment.model_id, name=deployment.follows).first()
     return alias.variant_id if alias else None
@@ -85,12 +77,12 @@ def _target(deployment: Deployment) -> int | None:
 
 def _place(deployment: Deployment, rows: list[Placement], target: int | None) -> None:
     """Make the placements that are missing and remove those that are not wanted."""
-    numbers = {deployment.serving_id, deployment.previous_id, deployment.canary_id, target} - {None}
-    variants = Variant.objects.filter(pk__in=numbers) if not deployment.is_stopped else Variant.objects.none()
+    numbers = {deployment.serving_id, deployment.previous_id, deployment.canary_id, target}
+    variants = [] if deployment.is_stopped else sorted(number for number in numbers if number is not None)
     servers = deployment.servers.all()
-    if keeps_to_edge(deployment.model, variants):
+    if edge_only(deployment):
         servers = servers.filter(kind=EDGE)
-    wanted = {(variant.pk, server.pk) for variant in variants for server in servers}
+    wanted = {(variant, server.pk) for variant in variants for server in servers}
     there = {(row.variant_id, row.server_id): row for row in rows}
     gone = [row for key, row in there.items() if key not in wanted]
     fresh = [

@@ -18,6 +18,11 @@ KEPT = 10_000  # changes; who lags further behind reads the whole policy
 committed = threading.Event()  # a change is in force: whoever tells others need not wait for its next look
 
 
+def robot_changed(robot: str, kids: Iterable[str]) -> int:
+    """One robot changed; as ``robots_changed``."""
+    return robots_changed({robot: kids})
+
+
 def robots_changed(kids_by_robot: Mapping[str, Iterable[str]]) -> int:
     """Keys, subscriptions or limits of robots changed, or they are gone.
 

@@ -1,0 +1,86 @@
+"""Servers, and the routing table that interceptors follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import QuerySet
+
+from rilaas.hub.models import Deployment, Model, Server, Variant
+from rilaas.hub.models.deployment import READY
+
+EDGE = "edge"
+SILENT_AFTER = timedelta(seconds=10)  # five reports that did not come
+
+
+def fleet_table() -> dict[str, Any]:
+    """All servers, and where each deployed model is served; a constant number of queries."""
+    servers = Server.objects.exclude(address="").order_by("name")
+    return {
+        "servers": [
+            {
+                "name": server.name,
+                "kind": server.kind,
+                "address": server.address,
+                "insecure": server.insecure,
+                "added_delay_s": server.added_delay_s,
+            }
+            for server in servers
+        ],
+        "models": {str(each.model): _route(each) for each in with_traffic()},
+    }
+
+
+def with_traffic() -> QuerySet[Deployment]:
+    """Deployments with all that ``traffic`` looks at."""
+    return (
+        Deployment.objects.select_related("model__owner", "serving__version", "previous__version", "canary__version")
+        .prefetch_related("servers", "placements", "model__aliases__variant__version")
+        .order_by("pk")
+    )
+
+
+def traffic(deployment: Deployment) -> list[dict[str, Any]]:
+    """Shares of the queries that ask for no version, by revision; none before something is ready."""
+    if deployment.serving is None or deployment.is_stopped:
+        return []
+    serving, canary, share = deployment.serving, deployment.canary, deployment.canary_share
+    is_ready = any(
+        row.variant_id == deployment.canary_id and row.state == READY for row in deployment.placements.all()
+    )
+    if canary is None or not is_ready or share <= 0.0:
+        return [{"revision": serving.revision, "share": 1.0}]
+    shares = ((serving.revision, 1.0 - share), (canary.revision, share))
+    return [{"revision": revision, "share": round(part, 6)} for revision, part in shares if part > 0.0]
+
+
+def edge_only(deployment: Deployment) -> bool:
+    """Whether what robots send has to stay at the edge: the owner says so, or the manifest of what is in use."""
+    aliased = [alias.variant for alias in deployment.model.aliases.all()]
+    return keeps_to_edge(deployment.model, [*aliased, deployment.serving, deployment.previous, deployment.canary])
+
+
+def keeps_to_edge(model: Model, variants: Iterable[Variant | None]) -> bool:
+    """Whether data of a model, or of one of its variants, have to stay at the edge."""
+    return model.edge_only or any(
+        (variant.manifest.get("placement") or {}).get("sensitivity", "any") != "any"
+        for variant in variants
+        if variant
+    )
+
+
+def _route(deployment: Deployment) -> dict[str, Any]:
+    is_edge, serving = edge_only(deployment), deployment.serving
+    servers = [] if deployment.is_stopped else deployment.servers.all()
+    aliases = {alias.name: alias.variant.revision for alias in deployment.model.aliases.all()}
+    followed = {deployment.follows: serving.revision} if serving is not None else {}
+    return {
+        "balancer": deployment.balancer,
+        "sensitivity": "edge" if is_edge else "any",
+        "servers": sorted(server.name for server in servers if server.kind == EDGE or not is_edge),
+        "alias": deployment.follows,
+        "aliases": {**aliases, **followed},
+        "split": traffic(deployment),
+    }
