@@ -35,3 +35,12 @@ def test_the_hubs_machine_has_a_token_for_its_command_line(local, tmp_path):
     assert local_token(local, path).read_text().strip() == text
     path.write_text("rilaas_something else\n")
     assert token_of(local_token(local, path).read_text().strip())
+
+
+def test_any_good_token_may_ask_who_it_is(local, program, browser):
+    assert program(local, "server", subject="edge-1").get("/api/v1/me").json() == {
+        "person": "local",
+        "scopes": ["server"],
+        "subject": "edge-1",
+    }
+    assert browser(local).get("/api/v1/me").json()["person"] == "local"

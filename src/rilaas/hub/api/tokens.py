@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Field, Router, Schema, Status
 
 from rilaas.core import PermissionDenied
-from rilaas.hub.actions.token import make_token, revoke_token
+from rilaas.hub.actions.token import PERSON_SCOPES, make_token, revoke_token
 from rilaas.hub.api.token import caller
 from rilaas.hub.models import AccessToken
 from rilaas.hub.queries.account import account
@@ -29,6 +29,15 @@ class Made(Schema):
     """A token that was made; its text is not kept."""
 
     token: str
+
+
+@router.get("/me")
+def me(request: HttpRequest) -> dict[str, Any]:
+    """Who you are to the hub: the person, and what the token may do."""
+    who = request.auth  # type: ignore[attr-defined]
+    if isinstance(who, AccessToken):
+        return {"person": who.person.username, "scopes": who.scopes, "subject": who.subject}
+    return {"person": who.username, "scopes": list(PERSON_SCOPES), "subject": ""}
 
 
 @router.get("/tokens")
