@@ -13,7 +13,9 @@ from rilaas.hub.actions.token import MACHINE_SCOPES, PERSON_SCOPES, make_token, 
 from rilaas.hub.models import Person
 from rilaas.hub.pages.page import Data, Page, person_of
 from rilaas.hub.queries.account import account
+from rilaas.hub.throttle import Throttle
 
+_THROTTLES = (Throttle(10, 300.0), Throttle(100, 300.0))  # of a name, of an address
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -23,11 +25,17 @@ def _sign_in_page(request: HttpRequest) -> Data:
 
 def _sign_in(request: HttpRequest) -> str:
     name, password = request.POST.get("name", ""), request.POST.get("password", "")
+    keys = (f"name {name}", f"address {request.META.get('REMOTE_ADDR', '')}")
+    for throttle, key in zip(_THROTTLES, keys, strict=True):
+        throttle.check(key)
     person = authenticate(request, username=name, password=password)
     if not isinstance(person, Person):
+        for throttle, key in zip(_THROTTLES, keys, strict=True):
+            throttle.failed(key)
         raise Unauthenticated(
             "The name or the password is wrong.", "Both are written as they were chosen, in the same case."
         )
+    _THROTTLES[0].forget(keys[0])
     login(request, person)
     return _inside(request, request.POST.get("next", "/"))
 
