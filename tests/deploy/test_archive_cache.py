@@ -62,7 +62,7 @@ def test_what_a_killed_process_left_half_done_is_removed(registry, tmp_path):
     _, _, make = registry
     for name in (".fetch-1", ".unpack-2"):
         (tmp_path / "cache" / name).mkdir(parents=True)
-    make()
+    make().sweep()
     assert list((tmp_path / "cache").iterdir()) == []
 
 

@@ -212,6 +212,11 @@ def test_a_version_that_is_starting_is_seen_and_cannot_be_started_twice_or_remov
             await starting
         assert models.models(NOBODY) == []
 
+        async def is_gone():
+            return not processes_of(endless)
+
+        await until(is_gone)  # also while it is loading
+
     with_models(live)
 
 

@@ -97,6 +97,7 @@ class Agent:
             Unavailable: Another process uses the folder.
         """
         with _only_one(self._lock_path):
+            self._cache.sweep()
             self._restore()
             try:
                 await asyncio.gather(self._follow(), self._report())

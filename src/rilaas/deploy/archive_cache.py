@@ -36,8 +36,11 @@ class ArchiveCache:
         self._folder, self._download, self._keep = folder, download, keep
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for pattern in _LEFTOVERS:  # of a process that was killed
-            for path in folder.glob(pattern):
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed left half done; before the first ``get``."""
+        for pattern in _LEFTOVERS:
+            for path in self._folder.glob(pattern):
                 shutil.rmtree(path, ignore_errors=True)
 
     def get(self, digest: str) -> Path:

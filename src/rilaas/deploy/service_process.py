@@ -79,6 +79,11 @@ class ServiceProcess:
         process = self._process
         return process.pid if process is not None and process.poll() is None else 0
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended last, minus the number of a signal; None while it runs, or before its start."""
+        return self._process.poll() if self._process is not None else None
+
     def start(self) -> dict[str, Any]:
         """Start it and wait until it is ready.
 
@@ -180,9 +185,9 @@ class ServiceProcess:
                 )
             self._process = process
         assert process.stdout is not None
-        line, stdout = b"", process.stdout
+        line, more, stdout = b"", b"", process.stdout
         try:
-            line = _first_line(stdout, self._ready_timeout_s)
+            line, more = _first_line(stdout, self._ready_timeout_s)
             said: dict[str, Any] = json.loads(line)
             if type(said) is not dict:
                 raise ValueError
@@ -191,7 +196,7 @@ class ServiceProcess:
         except BaseException:
             _kill(process)
             raise
-        threading.Thread(target=_drain, args=(stdout, self.log_path), daemon=True).start()
+        threading.Thread(target=_drain, args=(stdout, more, self.log_path), daemon=True).start()
         return said
 
     def _refused(self, process: subprocess.Popen[bytes], line: bytes, error: Exception) -> Unavailable:
@@ -227,8 +232,8 @@ class ServiceProcess:
         )
 
 
-def _first_line(stdout: IO[bytes], timeout_s: float) -> bytes:
-    """The first line, or what there is of it when the output ends.
+def _first_line(stdout: IO[bytes], timeout_s: float) -> tuple[bytes, bytes]:
+    """The first line, or what there is of it when the output ends; and what has come after it.
 
     Raises:
         TimeoutError: It does not come in time.
@@ -238,7 +243,7 @@ def _first_line(stdout: IO[bytes], timeout_s: float) -> bytes:
     poll.register(stdout, select.POLLIN)
     until = time.monotonic() + timeout_s
     line = b""
-    while not line.endswith(b"\n"):
+    while b"\n" not in line:
         left_s = until - time.monotonic()
         if left_s <= 0 or not poll.poll(1e3 * left_s):
             raise TimeoutError
@@ -248,15 +253,18 @@ def _first_line(stdout: IO[bytes], timeout_s: float) -> bytes:
         line += chunk
         if len(line) > _MAX_READY_BYTES:
             raise ValueError("a line without end")
-    return line
+    line, _, more = line.partition(b"\n")
+    return line, more
 
 
-def _drain(stdout: IO[bytes], log_path: Path) -> None:
+def _drain(stdout: IO[bytes], chunk: bytes, log_path: Path) -> None:
     """Copy what else it prints to its log, so that it never waits for a reader."""
     with stdout, contextlib.suppress(OSError, ValueError), log_path.open("ab") as log:
-        while chunk := os.read(stdout.fileno(), 2**16):
+        while True:
             log.write(chunk)
             log.flush()
+            if not (chunk := os.read(stdout.fileno(), 2**16)):
+                return
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

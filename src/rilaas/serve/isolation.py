@@ -21,6 +21,7 @@ import itertools
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def launch(
     isolation: str = "auto",
     timeout_s: float = READY_S,
     heard: Callable[[str], None] | None = None,
+    given_up: threading.Event | None = None,
 ) -> Launched:
     """Start a replica and wait until it answers on its socket. Blocks; may be called from any thread.
 
@@ -57,6 +59,7 @@ def launch(
         isolation: One of ``KINDS``.
         timeout_s: How long loading may take [s].
         heard: Is told, in a thread of its own, each line that the replica writes to standard error.
+        given_up: Set by whoever does not want it any more; it is killed then, if it is not ready yet.
 
     Raises:
         InvalidInput: There is no such kind, or the socket cannot be made.
@@ -69,7 +72,9 @@ def launch(
     listener = _bind(path)
     try:
         command, environment = _command(kind, model, listener.fileno(), limits, threads)
-        start = Start(command, environment, listener.fileno(), path, kind == "bwrap", model.name, limits, heard)
+        start = Start(
+            command, environment, listener.fileno(), path, kind == "bwrap", model.name, limits, heard, given_up
+        )
         return start.run(timeout_s)
     except BaseException:
         path.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ _TAIL_LINES = 20
 _MAX_LINE_BYTES = 4096
 _MAX_READY_BYTES = 2**16
 _GRACE_S = 2.0
+_LOOK_S = 0.2  # how soon a replica that loads and that nobody wants any more is killed
 _UNREADABLE = "said something that is not readable when it started"
 
 
@@ -83,6 +84,7 @@ class Start:
         name: What the model is called in logs and errors.
         limits: What it may use.
         heard: Is told each line that it writes to standard error; None for nobody.
+        given_up: Set where nobody wants it any more: it is killed, if it is not ready yet.
     """
 
     command: Sequence[str]
@@ -93,6 +95,7 @@ class Start:
     name: str
     limits: Limits
     heard: Callable[[str], None] | None = None
+    given_up: threading.Event | None = None
 
     def run(self, timeout_s: float) -> Launched:
         """Start it and wait until it says that it is ready; see ``isolation.launch``."""
@@ -107,7 +110,7 @@ class Start:
             reader = threading.Thread(target=_follow, args=arguments, daemon=True)
             reader.start()
             try:
-                said = _ready_line(process, timeout_s)
+                said = _ready_line(process, timeout_s, self.given_up)
                 # bubblewrap tells the process inside before it starts the program
                 pid = int(json.loads(told.read())["child-pid"]) if self.in_sandbox else process.pid
             except (ValueError, EOFError) as error:
@@ -157,12 +160,14 @@ class Start:
         )
 
 
-def _ready_line(process: subprocess.Popen[bytes], timeout_s: float) -> dict[str, object]:
+def _ready_line(
+    process: subprocess.Popen[bytes], timeout_s: float, given_up: threading.Event | None
+) -> dict[str, object]:
     """The line of JSON that a replica prints.
 
     Raises:
         EOFError: It ended without one.
-        ValueError: It printed something else, or nothing in time.
+        ValueError: It printed something else, or nothing in time, or nobody wants it any more.
     """
     assert process.stdout is not None
     poll = select.poll()
@@ -171,8 +176,12 @@ def _ready_line(process: subprocess.Popen[bytes], timeout_s: float) -> dict[str,
     line = b""
     while not line.endswith(b"\n"):
         left_s = until - time.monotonic()
-        if left_s <= 0 or not poll.poll(1e3 * left_s):
+        if given_up is not None and given_up.is_set():
+            raise ValueError("was given up while it loaded its model")
+        if left_s <= 0:
             raise ValueError(f"was not ready within {timeout_s:g} s")
+        if not poll.poll(1e3 * min(left_s, _LOOK_S)):
+            continue
         chunk = os.read(process.stdout.fileno(), _MAX_READY_BYTES)
         if not chunk:
             raise EOFError("died while it loaded its model")

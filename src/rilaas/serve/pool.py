@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import threading
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -126,6 +127,7 @@ class Pool:
         place = self.served
         socket = self.sockets / f"{index}.sock"
         self.log.note(f"replica {index} of {place.ref} starts")
+        given_up = threading.Event()
         start = partial(
             launch,
             place.folder,
@@ -134,11 +136,15 @@ class Pool:
             threads=place.threads,
             isolation=place.isolation,
             heard=self.log.listener(index),
+            given_up=given_up,
         )
         try:
             launched = await launched_aside(start)
         except (RilaasError, OSError) as error:
             self.log.note(f"replica {index} of {place.ref} did not start: {error}")
+            raise
+        except asyncio.CancelledError:
+            given_up.set()
             raise
         try:
             link = await ReplicaLink.connect(socket)
