@@ -1,0 +1,41 @@
+"""Removes what nothing names any more: folders of runs and pictures, uploads that nobody froze, unpacked models."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from rilaas.hub.actions.dataset import sweep
+from rilaas.hub.blob_store import home
+from rilaas.hub.models import DatasetVersion, Job, Run
+from rilaas.hub.models.job import CANCELLED, FAILED, QUEUED, RUNNING
+
+_KEPT_S = 24 * 3600.0
+
+
+def clean() -> None:
+    """Look through the folders; young ones are left, for their row may be about to be written."""
+    runs = set(map(str, Run.objects.values_list("pk", flat=True)))
+    for folder in _old(home() / "runs"):
+        if folder.name not in runs:
+            shutil.rmtree(folder, ignore_errors=True)
+    blobs = set(DatasetVersion.objects.values_list("blob_sha256", flat=True))
+    for folder in _old(home() / "pictures"):
+        if folder.name not in blobs:
+            shutil.rmtree(folder, ignore_errors=True)
+    wanted = Job.objects.filter(kind="dataset-freeze", state__in=(QUEUED, RUNNING, FAILED, CANCELLED))
+    named = {parameters.get("folder") for parameters in wanted.values_list("parameters", flat=True)}
+    for folder in _old(home() / "incoming"):
+        if folder.name not in named:
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in _old(home() / "unpacked"):  # touched when used
+        shutil.rmtree(folder, ignore_errors=True)
+    sweep()
+
+
+def _old(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    bound = time.time() - _KEPT_S
+    return [folder for folder in root.iterdir() if folder.is_dir() and folder.stat().st_mtime < bound]
