@@ -165,6 +165,25 @@ def test_a_model_that_cannot_load_is_failed_with_its_reason_and_last_words_and_n
     with_server(live)
 
 
+def test_a_version_that_is_given_more_goes_on_answering_and_is_never_reported_as_anything_but_ready(
+    hub, with_server, affine
+):
+    digest = hub.keep(affine(2))
+
+    async def live(server):
+        hub.want(("alice/m:1", digest))
+        await server.ready("alice/m:1")
+        hub.reports.clear()
+        hub.want(("alice/m:1", {"digest": digest, "replicas": 2}))
+        await server.until(lambda: hub.is_told("alice/m:1", "ready") and hub.told("alice/m:1")["replicas_ready"] == 2)
+        hub.want(("alice/m:1", {"digest": digest, "memory_bytes": 2**24}))  # too little to load it
+        await server.until(lambda: hub.is_told("alice/m:1", "ready", "It may use 16 MiB of memory"))
+        assert await server.ask("1") == 3.0
+        assert {row["state"] for report in hub.reports for row in report["placements"]} == {"ready"}
+
+    with_server(live)
+
+
 def test_a_failing_version_is_no_reason_to_keep_one_that_is_not_wanted(hub, with_server, affine, broken):
     async def live(server):
         hub.want(("alice/m:1", hub.keep(affine(2))))

@@ -32,6 +32,7 @@ class _Unit:
     state: str = "starting"
     reason: str = ""
     is_settled: bool = False  # it runs, or will not soon
+    has_run: bool = False  # replicas of this version were ready once: while they are replaced they go on answering
     task: asyncio.Task[None] | None = field(default=None, repr=False)
 
 
@@ -94,6 +95,8 @@ class Reconciler:
                 continue
             if state == "ready":
                 state, reason = "ready" if alive.replicas_ready else "starting", alive.reason
+            elif unit.has_run and alive.replicas_ready and unit.is_wanted:
+                state = "ready"  # with the reason why it is not yet as it is wanted
             numbers = (alive.replicas_ready, alive.restarts, alive.isolation, tuple(alive.log[-LOG_LINES:]))
             reports.append(PlacementReport(unit.placement.id, state, reason, *numbers))
         return reports
@@ -120,6 +123,7 @@ class Reconciler:
         """Put a unit in the place of the one before it, which is broken off first unless it is stopping."""
         before = self._units.get(ref)
         self._units[ref] = unit
+        unit.has_run = before is not None and before.has_run and before.state != "stopping"
         if before is not None and before.task is not None and before.state != "stopping":
             before.task.cancel()
         lock = self._locks.setdefault(ref, asyncio.Lock())
@@ -143,7 +147,7 @@ class Reconciler:
             await asyncio.sleep(pause_s)
             tries += 1
         _log.info("%s runs as the hub wants it", ref)
-        unit.is_settled = True
+        unit.is_settled = unit.has_run = True
         self._say(unit, "ready", "")
 
     async def _try(self, ref: ModelRef, unit: _Unit) -> Exception | None:
