@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from rilaas.core import ModelFailed, NotFound, Signature, TensorSpec
-from rilaas.route.access import Grant, RobotAccess, Snapshot
+from rilaas.route.access import Grant, Registered, RobotAccess
 from rilaas.serve.front import Front
 from rilaas.wire import decode_request, encode_metadata, encode_response
 
@@ -53,13 +53,13 @@ class Access:
 
     def register(self, key):
         robot = RobotAccess("alice", {"*": Grant()})
-        self.now = Snapshot({key.fingerprint: robot}, {key.fingerprint: key})
+        self.now = {key.fingerprint: Registered(robot, key)}
 
     def revoke(self):
-        self.now = Snapshot({}, {})
+        self.now = {}
 
-    def snapshot(self):
-        return self.now
+    def find(self, kid):
+        return self.now.get(kid)
 
 
 class Server:

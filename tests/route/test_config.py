@@ -1,6 +1,6 @@
 import pytest
 
-from rilaas.core import InvalidInput
+from rilaas.core import InvalidInput, NotFound
 from rilaas.route import read_route_config
 
 GOOD = """
@@ -66,4 +66,43 @@ def test_each_mistake_is_named(tmp_path, old, new, words):
 def test_clear_text_off_loopback_is_refused(tmp_path):
     text = GOOD.replace('[tls]\nauthority = "tls"\nhosts = ["10.0.0.5"]\n', "").replace("127.0.0.1:0", "0.0.0.0:0")
     with pytest.raises(InvalidInput, match="without TLS would send robots' tokens in clear text"):
+        read(tmp_path, text)
+
+
+HUB = """
+[hub]
+url = "https://10.0.0.2:8000"
+token_file = "hub.token"
+ca = "tls/ca.pem"
+max_stale_s = 60
+"""
+
+
+def test_a_hub_takes_the_place_of_the_access_file_and_brings_servers(tmp_path):
+    hub = read(tmp_path, HUB).hub
+    assert (hub.url, hub.max_stale_s) == ("https://10.0.0.2:8000", 60.0)
+    assert (hub.token_path, hub.ca_path) == (tmp_path / "hub.token", tmp_path / "tls" / "ca.pem")
+    assert hub.memory.parent == tmp_path
+    with pytest.raises(NotFound, match="hub.token"):
+        hub.token()
+    hub.token_path.write_text(" rilaas_x\n")
+    assert hub.token() == "rilaas_x"
+    hub.token_path.write_text("\n")
+    with pytest.raises(InvalidInput, match="is empty"):
+        hub.token()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (f'access = "a.toml"\n{HUB}', "either an access file or a hub"),
+        (HUB.replace("url", "uri"), "unknown key 'uri'.*Did you mean 'url'"),
+        (HUB.replace('"hub.token"', "3"), "token_file is 3"),
+        (HUB.replace("60", "0"), "above 0"),
+        (HUB.replace("60", "true"), "max_stale_s is True"),
+    ],
+    ids=range(5),
+)
+def test_each_mistake_in_the_hubs_table_is_named(tmp_path, text, words):
+    with pytest.raises(InvalidInput, match=words):
         read(tmp_path, text)

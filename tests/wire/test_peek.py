@@ -13,6 +13,7 @@ from rilaas.wire import (
     encode_response,
     peek,
     unwrap_stream_response,
+    with_model,
     with_parameters,
     with_request_id,
     wrap_stream_response,
@@ -94,6 +95,14 @@ def test_added_parameters_are_read_by_a_full_parse_and_nothing_else_changes(mess
 def test_another_request_id_replaces_the_first(message, request_id):
     parsed = pb.ModelInferRequest.FromString(with_request_id(message.SerializeToString(), request_id))
     assert parsed.id == request_id
+
+
+@given(requests, SHORT, SHORT)
+def test_another_model_and_revision_replace_the_first_and_nothing_else_changes(message, model, revision):
+    body = with_model(message.SerializeToString(), model, revision)
+    assert (peek(body).model, peek(body).version) == (model, revision)
+    message.model_name, message.model_version = model, revision
+    assert pb.ModelInferRequest.FromString(body) == message
 
 
 @given(st.binary(max_size=30), SHORT)

@@ -46,6 +46,7 @@ class HubAccess:
         self, hub: HubConnection, name: str, *, max_stale_s: float = MAX_STALE_S, memory: Path | None = None
     ) -> None:
         self._hub, self._name, self._max_stale_s, self._memory = hub, name, max_stale_s, memory
+        self._wait_s = min(WAIT_S, max_stale_s / 2)  # an answer without news confirms the policy too
         self._policy = Policy()
         self._confirmed = -math.inf  # when the policy was last known to be the one in force
         self._written = -math.inf
@@ -109,7 +110,7 @@ class HubAccess:
         pause_s = FIRST_PAUSE_S
         while not self._ending.is_set():
             try:
-                self._ask(WAIT_S)
+                self._ask(self._wait_s)
                 pause_s = FIRST_PAUSE_S
             except RilaasError as error:
                 self._failed(error)

@@ -146,13 +146,17 @@ class RedisAccess:
         while not self._ending.is_set():
             message = channel.get_message(timeout=max(0.0, compare_at - time.monotonic()))
             if message is not None and message["type"] == "message":
-                self._heard(json.loads(message["data"]))
+                self._heard(message["data"])
             if time.monotonic() >= compare_at:
                 self._compare()
                 compare_at = time.monotonic() + COMPARE_S
 
-    def _heard(self, change: dict[str, Any]) -> None:
-        epoch, kids = int(change["epoch"]), change["kids"]
+    def _heard(self, message: bytes) -> None:
+        try:
+            change = json.loads(message)
+            epoch, kids = int(change["epoch"]), change["kids"]
+        except (ValueError, KeyError, TypeError):
+            epoch, kids = self._epoch, None  # nobody knows what it should have said
         if kids is None or epoch > self._epoch + 1:
             self._compare(has_missed=True)
         elif epoch == self._epoch + 1:
