@@ -57,14 +57,26 @@ def _connect() -> None:
     from ninja.errors import AuthenticationError
 
     from rilaas.hub.api import (
+        deployments,
+        machines,
+        metrics,
         models,
+        policy,
+        robots,
         tokens,
+        uploads,
     )
 
     api.add_exception_handler(AuthenticationError, _stranger)
     for noun in (
+        deployments,
+        machines,
+        metrics,
         models,
+        policy,
+        robots,
         tokens,
+        uploads,
     ):
         api.add_router("", noun.router)
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 from rilaas.hub.pages import (
     account,
     home,
+    metrics,
     models,
     people,
+    uploads,
 )
 from rilaas.hub.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
     *home.PAGES,
+    *metrics.PAGES,
     *models.PAGES,
     *people.PAGES,
+    *uploads.PAGES,
 )
