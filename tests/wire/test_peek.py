@@ -97,7 +97,7 @@ def test_another_request_id_replaces_the_first(message, request_id):
     assert parsed.id == request_id
 
 
-@given(requests, SHORT, SHORT)
+@given(requests(), SHORT, SHORT)
 def test_another_model_and_revision_replace_the_first_and_nothing_else_changes(message, model, revision):
     body = with_model(message.SerializeToString(), model, revision)
     assert (peek(body).model, peek(body).version) == (model, revision)
