@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
+from django.utils import timezone
 
-from rilaas.hub.models import Deployment, Model, Server, Variant
+from rilaas.hub.models import Deployment, Interceptor, Model, PolicyEpoch, Server, Variant
 from rilaas.hub.models.deployment import READY
 
-EDGE = "edge"
+EDGE, CLOUD = KINDS = ("edge", "cloud")
 SILENT_AFTER = timedelta(seconds=10)  # five reports that did not come
 
 
@@ -31,6 +32,58 @@ def fleet_table() -> dict[str, Any]:
         ],
         "models": {str(each.model): _route(each) for each in with_traffic()},
     }
+
+
+def list_machines() -> dict[str, Any]:
+    """All servers and interceptors, with what they last said."""
+    epoch = PolicyEpoch.objects.filter(pk=1).values_list("epoch", flat=True).first() or 0
+    servers = Server.objects.annotate(models=Count("deployments")).order_by("name")
+    interceptors = Interceptor.objects.order_by("name")
+    return {
+        "epoch": epoch,
+        "servers": [{**server_row(row), "models": row.models} for row in servers],
+        "interceptors": [_interceptor(row, epoch) for row in interceptors],
+    }
+
+
+def server_row(server: Server) -> dict[str, Any]:
+    """A server as people see it."""
+    return {
+        "name": server.name,
+        "kind": server.kind,
+        "address": server.address,
+        "metrics": server.metrics_address,
+        "insecure": server.insecure,
+        "added_delay_s": server.added_delay_s,
+        "last_report_at": server.last_report_at,
+        "is_up": is_up(server),
+    }
+
+
+def is_up(machine: Server | Interceptor) -> bool:
+    """Whether it reports."""
+    return machine.last_report_at is not None and timezone.now() - machine.last_report_at < SILENT_AFTER
+
+
+def _interceptor(row: Interceptor, epoch: int) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "address": row.address,
+        "metrics": row.metrics_address,
+        "epoch": row.epoch,
+        "behind": max(0, epoch - row.epoch),
+        "policy_age_s": row.policy_age_s,
+        "source": row.source,
+        "source_ok": row.source_ok,
+        "problem": row.problem,
+        "last_report_at": row.last_report_at,
+        "is_up": is_up(row),
+    }
+
+
+def servers_up() -> QuerySet[Server]:
+    """Servers that report."""
+    return Server.objects.filter(last_report_at__gt=timezone.now() - SILENT_AFTER).order_by("name")
 
 
 def with_traffic() -> QuerySet[Deployment]:
