@@ -178,6 +178,7 @@ def test_a_version_that_is_given_more_goes_on_answering_and_is_never_reported_as
         await server.until(lambda: hub.is_told("alice/m:1", "ready") and hub.told("alice/m:1")["replicas_ready"] == 2)
         hub.want(("alice/m:1", {"digest": digest, "memory_bytes": 2**24}))  # too little to load it
         await server.until(lambda: hub.is_told("alice/m:1", "ready", "It may use 16 MiB of memory"))
+        assert "The replica of alice/m:1 died while it loaded its model." in hub.told("alice/m:1")["reason"]
         assert await server.ask("1") == 3.0
         assert {row["state"] for report in hub.reports for row in report["placements"]} == {"ready"}
 

@@ -46,6 +46,7 @@ def launch(
     threads: int = 1,
     isolation: str = "auto",
     timeout_s: float = READY_S,
+    name: str = "",
     heard: Callable[[str], None] | None = None,
     given_up: threading.Event | None = None,
 ) -> Launched:
@@ -58,6 +59,7 @@ def launch(
         threads: Threads that its backend computes with.
         isolation: One of ``KINDS``.
         timeout_s: How long loading may take [s].
+        name: What it is called in logs and errors; the folder's name where empty.
         heard: Is told, in a thread of its own, each line that the replica writes to standard error.
         given_up: Set by whoever does not want it any more; it is killed then, if it is not ready yet.
 
@@ -72,9 +74,8 @@ def launch(
     listener = _bind(path)
     try:
         command, environment = _command(kind, model, listener.fileno(), limits, threads)
-        start = Start(
-            command, environment, listener.fileno(), path, kind == "bwrap", model.name, limits, heard, given_up
-        )
+        what = (command, environment, listener.fileno(), path, kind == "bwrap")
+        start = Start(*what, name or model.name, limits, heard, given_up)
         return start.run(timeout_s)
     except BaseException:
         path.unlink(missing_ok=True)

@@ -135,6 +135,7 @@ class Pool:
             limits=place.limits,
             threads=place.threads,
             isolation=place.isolation,
+            name=str(place.ref),
             heard=self.log.listener(index),
             given_up=given_up,
         )
