@@ -85,6 +85,10 @@ class HubConnection:
         """Send JSON, return JSON."""
         return self._json("PATCH", path, {}, _encoded(body))
 
+    def put_json(self, path: str, body: Any) -> Any:
+        """Put JSON in the place of what is there, return JSON."""
+        return self._json("PUT", path, {}, _encoded(body))
+
     def put(self, path: str, data: bytes | BinaryIO, **query: Any) -> Any:
         """Send bytes, or a seekable file from where it stands, and return JSON."""
         return self._json("PUT", path, query, data, "application/octet-stream")
