@@ -36,7 +36,7 @@ Example, for a fleet: TLS, and only clients with a certificate of the same autho
   rilaas serve lane-following:3=models/lane-following --listen 0.0.0.0:8001 --tls ~/.rilaas/tls --host 10.0.0.7
 \b
 Example, filled by the hub, with a token of the scope "server":
-  rilaas serve --hub http://127.0.0.1:8000 --name edge-1 --token-file edge-1.token --insecure
+  rilaas serve --hub http://127.0.0.1:8080 --name edge-1 --token-file edge-1.token --insecure
 """
 
 
