@@ -1,0 +1,152 @@
+"""Reports of evaluations come in, and go."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from django.db import transaction
+
+from rilaas.core import InvalidInput, NotFound
+from rilaas.hub.actions.event import record
+from rilaas.hub.models import Episode, Evaluation, Model, Person, Variant
+from rilaas.hub.queries.access import find_model
+from rilaas.hub.queries.variant import variant_of
+from rilaas.report import Metric, Report
+
+MAX_REPORT_BYTES = 32 * 2**20
+MAX_EPISODES = 100_000
+_MAX_METRICS = 200
+_MAX_SEED = 2**63 - 1
+_BATCH = 1000
+
+
+def add_evaluation(person: Person, data: bytes, *, model: str = "", revision: str = "") -> Evaluation:
+    """Keep a report.
+
+    Args:
+        person: Whose it is.
+        data: What ``Report.to_json`` wrote.
+        model: ``owner/name`` of the model that was judged; whoever sees it sees the evaluation. '' where nobody
+            else shall.
+        revision: Which version or variant of it; '' where nobody knows.
+
+    Raises:
+        InvalidInput: It is no report, or too large.
+        NotFound: The model is hidden from the person, or has no such revision.
+        PermissionDenied: The person may not change the model.
+    """
+    report = _read(data)
+    judged, variant = _judged(person, model, revision)
+    with transaction.atomic():
+        evaluation = Evaluation.objects.create(
+            owner=person,
+            model=judged,
+            variant=variant,
+            kind=report.kind[:40],
+            suite=_suite(report)[:100],
+            verdict=report.verdict,
+            summary=report.summary,
+            metrics={name: _metric(metric, i) for i, (name, metric) in enumerate(report.metrics.items())},
+            report=report.to_json(),
+        )
+        episodes = [
+            Episode(
+                evaluation=evaluation,
+                index=i,
+                scenario=each.scenario[:200],
+                seed=each.seed,
+                status=each.status[:200],
+                failed=each.failed,
+                metrics={name: float(value) for name, value in each.metrics.items() if math.isfinite(value)},
+            )
+            for i, each in enumerate(report.episodes)
+        ]
+        Episode.objects.bulk_create(episodes, batch_size=_BATCH)
+        record(person, "evaluation added", model or f"evaluation {evaluation.pk}", report.verdict)
+    return evaluation
+
+
+def delete_evaluation(person: Person, evaluation_id: int) -> None:
+    """Forget an evaluation of one's own.
+
+    Raises:
+        NotFound: It is not the person's.
+    """
+    with transaction.atomic():
+        evaluation = Evaluation.objects.defer("report").filter(owner=person, pk=evaluation_id).first()
+        if evaluation is None:
+            raise NotFound("There is no such evaluation of yours.")
+        evaluation.delete()
+        record(person, "evaluation deleted", f"evaluation {evaluation_id}")
+
+
+def _read(data: bytes) -> Report:
+    if len(data) > MAX_REPORT_BYTES:
+        raise InvalidInput(f"The report is larger than {MAX_REPORT_BYTES // 2**20} MiB.", "Leave its figures away.")
+    try:
+        text = data.decode()
+        if "\\u0000" in text or "\0" in text:
+            raise InvalidInput("The report contains the character NUL.")
+        report = Report.from_json(text)
+    except UnicodeDecodeError:
+        raise InvalidInput("This is not a report: it is not UTF-8.", "Pass a file that --json wrote.") from None
+    except (OverflowError, RecursionError):
+        raise InvalidInput(
+            "This is not a report: a number is too large, or it is nested too deeply.",
+            "Pass a file that --json wrote.",
+        ) from None
+    if len(report.episodes) > MAX_EPISODES or len(report.metrics) > _MAX_METRICS:
+        raise InvalidInput(
+            f"The report has {len(report.episodes)} episodes and {len(report.metrics)} metrics; "
+            f"at most {MAX_EPISODES} and {_MAX_METRICS} are taken."
+        )
+    for each in report.episodes:
+        if not -_MAX_SEED <= each.seed <= _MAX_SEED:
+            raise InvalidInput(f"The seed of an episode is {each.seed}; it has at most 63 bits.")
+    return report
+
+
+def _judged(person: Person, ref: str, revision: str) -> tuple[Model | None, Variant | None]:
+    if not ref:
+        if revision:
+            raise InvalidInput(f"There is a revision {revision!r}, but no model.", "Say model=owner/name too.")
+        return None, None
+    owner, slash, name = ref.partition("/")
+    if not slash:
+        raise NotFound(f"There is no model {ref[:130]!r}.", "Write owner/name.")
+    model = find_model(person, owner, name, to="change")
+    return model, variant_of(model, revision) if revision else None
+
+
+def _suite(report: Report) -> str:
+    """The suite's name, where the report says one in its table ``Suite``."""
+    for table in report.tables:
+        if table.title == "Suite":
+            for row in table.rows:
+                if len(row) > 1 and row[0] == "suite":
+                    return str(row[1])
+    return ""
+
+
+def _metric(metric: Metric, position: int) -> dict[str, Any]:
+    """As in the report, with its place in the order, which a database may not keep."""
+    row: dict[str, Any] = {
+        "unit": metric.unit,
+        "mean": _null(metric.mean),
+        "low": _null(metric.low),
+        "high": _null(metric.high),
+        "n": metric.n,
+        "direction": metric.direction,
+        "position": position,
+    }
+    if metric.servers:
+        row["servers"] = {
+            name: {"p50": _null(part.p50), "p95": _null(part.p95), "p99": _null(part.p99), "n": part.n}
+            for name, part in metric.servers.items()
+        }
+    return row
+
+
+def _null(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
