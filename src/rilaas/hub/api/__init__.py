@@ -59,6 +59,7 @@ def _connect() -> None:
     from rilaas.hub.api import (
         deployments,
         machines,
+        evaluations,
         metrics,
         models,
         policy,
@@ -71,6 +72,7 @@ def _connect() -> None:
     for noun in (
         deployments,
         machines,
+        evaluations,
         metrics,
         models,
         policy,

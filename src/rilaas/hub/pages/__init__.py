@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from rilaas.hub.pages import (
     account,
+    evaluations,
     home,
     metrics,
     models,
@@ -17,6 +18,7 @@ from rilaas.hub.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
+    *evaluations.PAGES,
     *home.PAGES,
     *metrics.PAGES,
     *models.PAGES,
