@@ -7,9 +7,9 @@ import numpy as np
 from rilaas.report.overlay.canvas import Canvas, path
 
 _HORIZON = 0.3  # share of the image's height; about where a robot's camera has it
-_HALF_WIDTH = 0.085
+_HALF_WIDTH = 0.07
 _STEPS = 28
-_GAIN = 3.4  # heading [rad] at the end of the way, per difference of the wheels
+_GAIN = 2.6  # heading [rad] at the end of the way, per difference of the wheels
 
 
 def draw_wheels(canvas: Canvas, wheels: np.ndarray, expected: np.ndarray | None) -> list[str]:
@@ -34,14 +34,14 @@ def _ribbon(canvas: Canvas, wheels: np.ndarray, kind: str, more: str = "") -> st
         return ""
     left, right = np.clip(wheels, -1.5, 1.5)
     speed, turn = (left + right) / 2, (right - left) / 2
-    length = 0.25 + 0.75 * min(1.0, abs(speed))
+    length = 0.4 + 0.9 * min(1.0, abs(speed))
     heading = np.clip(_GAIN * turn, -2.4, 2.4) * np.linspace(0.0, 1.0, _STEPS)
+    head = _STEPS * 2 // 3
+    heading[head:] = heading[head]  # the arrow's head is straight
     step = length / _STEPS
     ahead, aside = np.cumsum(np.cos(heading)) * step, np.cumsum(np.sin(heading)) * step
     wide = np.full(_STEPS, _HALF_WIDTH)
-    # The last quarter is the arrow's head.
-    head = _STEPS * 3 // 4
-    wide[head:] = np.linspace(2.1 * _HALF_WIDTH, 0.0, _STEPS - head)
+    wide[head:] = np.linspace(2.2 * _HALF_WIDTH, 0.0, _STEPS - head)
     edge = np.stack([-np.sin(heading), np.cos(heading)])
     one = _seen(canvas, ahead + wide * edge[0], aside + wide * edge[1], backward=bool(speed < 0))
     other = _seen(canvas, ahead - wide * edge[0], aside - wide * edge[1], backward=bool(speed < 0))
