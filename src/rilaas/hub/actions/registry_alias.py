@@ -113,7 +113,7 @@ def _seen(model: Model, alias: str, generation: int) -> Alias | None:
     """The alias, where it is the one that the person saw."""
     found = (
         Alias.objects.select_related("variant__version", "previous__version", "moved_by")
-        .filter(model=model, name=alias)
+        .filter(model=model, name=alias.replace("\0", "\ufffd"))  # PostgreSQL refuses a query with NUL
         .first()
     )
     if found is None:

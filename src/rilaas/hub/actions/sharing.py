@@ -34,9 +34,7 @@ def set_visibility(person: Person, kind: str, owner: str, name: str, visibility:
     with transaction.atomic():
         thing = find_own(person, kind, owner, name)
         if visibility not in VISIBILITIES:
-            raise InvalidInput(
-                f"There is no visibility {visibility[:40]!r}.", did_you_mean(visibility, VISIBILITIES)
-            )
+            raise InvalidInput(f"There is no visibility {visibility[:40]!r}.", did_you_mean(visibility, VISIBILITIES))
         if thing.visibility == visibility:
             return
         record(person, "visibility changed", str(thing), f"{thing.visibility} -> {visibility}")
@@ -54,7 +52,7 @@ def share(person: Person, kind: str, owner: str, name: str, with_whom: str) -> N
     """
     with transaction.atomic():
         thing = find_own(person, kind, owner, name)
-        other = Person.objects.filter(username=with_whom.strip(), is_active=True).first()
+        other = Person.objects.filter(username=_name(with_whom), is_active=True).first()
         if other is None:
             raise NotFound(
                 f"There is nobody called {with_whom.strip()[:64]!r} here.",
@@ -78,13 +76,18 @@ def unshare(person: Person, kind: str, owner: str, name: str, with_whom: str) ->
     """
     with transaction.atomic():
         thing = find_own(person, kind, owner, name)
-        other = thing.collaborators.filter(username=with_whom.strip()).first()
+        other = thing.collaborators.filter(username=_name(with_whom)).first()
         if other is None:
             raise NotFound(f"{thing} is not shared with {with_whom.strip()[:64]!r}.")
         thing.collaborators.remove(other)
         thing.save(update_fields=["updated_at"])
         record(person, "share ended", str(thing), other.username)
         _told(thing)
+
+
+def _name(typed: str) -> str:
+    """A name as it may be looked up; PostgreSQL refuses a query with NUL."""
+    return typed.strip().replace("\0", "\ufffd")
 
 
 def _told(thing: Model | Dataset) -> None:

@@ -22,7 +22,7 @@ def list_models(person: Person, *, search: str = "", page: str = "") -> dict[str
     """Models that the person may see, the newest change first."""
     models = visible_models(person).select_related("owner").order_by("-updated_at", "-pk")
     if search:
-        owner, _, name = search[:200].rpartition("/")
+        owner, _, name = search[:200].replace("\0", "").rpartition("/")
         found = Q(name__icontains=name) | Q(task__icontains=name) | Q(owner__username__icontains=name)
         models = models.filter(Q(name__icontains=name, owner__username=owner) if owner else found)
     listed = paged(models, page, _row)

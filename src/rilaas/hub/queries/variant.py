@@ -38,7 +38,7 @@ def variant_of(model: Model, revision: str) -> Variant:
     Raises:
         NotFound: The model has no such revision.
     """
-    version, _, name = revision.partition("@")
+    version, _, name = revision.replace("\0", "\ufffd").partition("@")  # PostgreSQL refuses a query with NUL
     found = _original(model, version)
     if found is not None and name and found.name != name:
         rows = _variants(model).filter(version=found.version)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,13 +14,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 register = template.Library()
+_COMMENT = re.compile(r"^ {0,3}<!--.*?-->[ \t]*$", re.MULTILINE | re.DOTALL)
 _DEEPER = 2  # a card's first heading is one of the page's third level
 
 
 @register.filter
 def markdown(text: str) -> SafeString:
     """Markdown as HTML. Its own HTML is shown as text; pictures become their words, and only web links stay links."""
-    html: str = _parser().render(text)  # with html off, markdown-it escapes whatever is no Markdown
+    html: str = _parser().render(_COMMENT.sub("", text))  # with html off, markdown-it escapes whatever is no Markdown
     return SafeString(html)
 
 
