@@ -58,8 +58,8 @@ def _connect() -> None:
 
     from rilaas.hub.api import (
         deployments,
-        machines,
         evaluations,
+        machines,
         metrics,
         models,
         policy,

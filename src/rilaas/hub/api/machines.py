@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Field, Query, Router, Schema
 
+from rilaas.core import NotFound
 from rilaas.hub.actions.machine import (
     InterceptorState,
     PlacementState,
@@ -24,6 +25,7 @@ from rilaas.hub.blob_store import model_blobs
 from rilaas.hub.pages.download import download
 from rilaas.hub.queries.fleet import list_machines
 from rilaas.hub.queries.placement import archive_for, wanted_on
+from rilaas.hub.queries.setup import authority_pem
 
 router = Router(tags=["machines"])
 _INT = 2**31 - 1
@@ -148,6 +150,16 @@ def machines(request: HttpRequest) -> dict[str, Any]:
     """Servers and interceptors, with what they last said."""
     caller(request, "read")
     return list_machines()
+
+
+@router.get("/ca.pem", response={200: str}, url_name="ca")
+def authority(request: HttpRequest) -> HttpResponse:
+    """The certificate of the fleet's authority, which robots trust; where this hub's machine has it."""
+    caller(request, "read")
+    pem = authority_pem()
+    if not pem:
+        raise NotFound("This hub does not know the fleet's authority.", "Copy ca.pem from the interceptor's machine.")
+    return HttpResponse(pem, content_type="application/x-pem-file")
 
 
 @router.delete("/servers/{name}", response={204: None}, auth=ALL)

@@ -7,21 +7,25 @@ from __future__ import annotations
 
 from rilaas.hub.pages import (
     account,
+    deployments,
     evaluations,
     home,
     metrics,
     models,
     people,
+    robots,
     uploads,
 )
 from rilaas.hub.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
+    *deployments.PAGES,
     *evaluations.PAGES,
     *home.PAGES,
     *metrics.PAGES,
     *models.PAGES,
     *people.PAGES,
+    *robots.PAGES,
     *uploads.PAGES,
 )

@@ -13,10 +13,11 @@ from rilaas.hub.actions.registry_alias import promote, remove_alias, roll_back
 from rilaas.hub.actions.sharing import set_visibility, share, unshare
 from rilaas.hub.models import Person
 from rilaas.hub.pages.page import Data, Page, person_of
+from rilaas.hub.queries.deployment import deployment_box
 from rilaas.hub.queries.model import list_models, show_model
 
 # What other nouns add to a model's page: (person, the page's data) -> more data for the templates that it includes.
-MORE: tuple[Callable[[Person, Data], Data], ...] = ()
+MORE: tuple[Callable[[Person, Data], Data], ...] = (deployment_box,)
 
 
 def _list(request: HttpRequest) -> Data:
@@ -25,9 +26,7 @@ def _list(request: HttpRequest) -> Data:
 
 def _show(request: HttpRequest, owner: str, name: str) -> Data:
     person = person_of(request)
-    data = show_model(
-        person, owner, name, revision=request.GET.get("revision", ""), page=request.GET.get("page", "")
-    )
+    data = show_model(person, owner, name, revision=request.GET.get("revision", ""), page=request.GET.get("page", ""))
     for more in MORE:
         data = {**data, **more(person, data)}
     return {**data, "hub_url": request.build_absolute_uri("/").rstrip("/")}

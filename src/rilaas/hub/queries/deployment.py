@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 
 from rilaas.balance import BALANCERS
 from rilaas.core import NotFound
-from rilaas.hub.models import AuditEvent, Deployment, Model, Person, Placement, Server, Variant
+from rilaas.hub.models import AuditEvent, Deployment, Model, Person, Placement, Variant
 from rilaas.hub.models.deployment import FAILED as PLACEMENT_FAILED
 from rilaas.hub.models.deployment import READY as PLACEMENT_READY
 from rilaas.hub.queries.access import STRANGER, find_model, role_of, visible_models
-from rilaas.hub.queries.fleet import edge_only, is_up, list_machines, server_row, traffic
+from rilaas.hub.queries.fleet import (
+    EDGE,
+    edge_only,
+    is_up,
+    list_machines,
+    server_row,
+    servers_up,
+    traffic,
+    with_traffic,
+)
 from rilaas.hub.queries.paging import paged
 from rilaas.hub.queries.robot import events_json
 
@@ -55,6 +65,8 @@ def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
         "role": role,
         "may_change": role != STRANGER,
         "memory_bytes": deployment.memory_bytes,
+        "memory_mb": f"{deployment.memory_bytes / 1e6:g}" if deployment.memory_bytes else "",
+        "canary_percent": f"{100.0 * deployment.canary_share:g}",
         "cpus": deployment.cpus,
         "threads": deployment.threads,
         "created_at": deployment.created_at,
@@ -74,14 +86,21 @@ def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
     }
 
 
-def deployment_box(person: Person, model: Model) -> dict[str, Any]:
-    """What a model's page shows of its deployment, in its template ``model-deployment.html``."""
-    deployment = _loaded(Deployment.objects.filter(model=model)).first()
-    up = [row.name for row in Server.objects.order_by("name") if is_up(row)]
+def deployment_box(person: Person, page: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model's page shows of its deployment: the data of its template ``model-deployment.html``.
+
+    Args:
+        person: Who looks.
+        page: The data of the model's page.
+    """
+    deployment = _loaded(Deployment.objects.filter(model=page["id"])).first()
+    shown = page.get("shown") or {}
+    manifest = shown.get("manifest") or {}
+    is_edge = page["edge_only"] or (manifest.get("placement") or {}).get("sensitivity") == EDGE
+    up = [server.name for server in servers_up() if server.kind == EDGE or not is_edge]
     return {
         "deployment": _row(deployment) if deployment is not None else None,
-        "servers_up": up,
-        "edge_only": model.edge_only,
+        "deploy": {"servers": up, "has_prod": any(alias["name"] == "prod" for alias in page["aliases"])},
     }
 
 
@@ -126,11 +145,8 @@ def _health(deployment: Deployment, rows: list[Placement], silent: list[str]) ->
 
 def _loaded(deployments: QuerySet[Deployment], *, log: bool = False) -> QuerySet[Deployment]:
     placements = Placement.objects.select_related("variant__version", "server").order_by("server__name", "pk")
-    if not log:
-        placements = placements.defer("log", "isolation")
-    return deployments.select_related(
-        "model__owner", "serving__version", "previous__version", "canary__version"
-    ).prefetch_related("servers", Prefetch("placements", placements), "model__aliases__variant__version")
+    placements = placements.defer("variant__manifest", "variant__files", "variant__card")
+    return with_traffic(deployments, placements if log else placements.defer("log", "isolation"))
 
 
 def _row(deployment: Deployment) -> dict[str, Any]:

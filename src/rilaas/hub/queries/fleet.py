@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
-from rilaas.hub.models import Deployment, Interceptor, Model, PolicyEpoch, Server, Variant
+from rilaas.hub.models import Alias, Deployment, Interceptor, Model, Placement, PolicyEpoch, Server, Variant
 from rilaas.hub.models.deployment import READY
 
 EDGE, CLOUD = KINDS = ("edge", "cloud")
@@ -86,11 +86,25 @@ def servers_up() -> QuerySet[Server]:
     return Server.objects.filter(last_report_at__gt=timezone.now() - SILENT_AFTER).order_by("name")
 
 
-def with_traffic() -> QuerySet[Deployment]:
-    """Deployments with all that ``traffic`` looks at."""
+def with_traffic(
+    deployments: QuerySet[Deployment] | None = None, placements: QuerySet[Placement] | None = None
+) -> QuerySet[Deployment]:
+    """Deployments with all that ``traffic`` and ``edge_only`` look at, and without their variants' long texts.
+
+    Args:
+        deployments: Which; all of them where left out.
+        placements: How their placements are loaded.
+    """
+    named = ("serving", "previous", "canary")
+    aliases = Alias.objects.select_related("variant__version").defer(*_heavy("variant__"))
+    light = Placement.objects.defer("log", "isolation", "reason")
     return (
-        Deployment.objects.select_related("model__owner", "serving__version", "previous__version", "canary__version")
-        .prefetch_related("servers", "placements", "model__aliases__variant__version")
+        (Deployment.objects.all() if deployments is None else deployments)
+        .select_related("model__owner", *(f"{name}__version" for name in named))
+        .defer(*(field for name in named for field in _heavy(f"{name}__")))
+        .annotate(has_edge_variant=_has_edge_variant())
+        .prefetch_related("servers", Prefetch("placements", light if placements is None else placements))
+        .prefetch_related(Prefetch("model__aliases", aliases))
         .order_by("pk")
     )
 
@@ -111,8 +125,11 @@ def traffic(deployment: Deployment) -> list[dict[str, Any]]:
 
 def edge_only(deployment: Deployment) -> bool:
     """Whether what robots send has to stay at the edge: the owner says so, or the manifest of what is in use."""
-    aliased = [alias.variant for alias in deployment.model.aliases.all()]
-    return keeps_to_edge(deployment.model, [*aliased, deployment.serving, deployment.previous, deployment.canary])
+    known = getattr(deployment, "has_edge_variant", None)
+    if known is None:
+        row = Deployment.objects.filter(pk=deployment.pk).annotate(has_edge_variant=_has_edge_variant())
+        known = row.values_list("has_edge_variant", flat=True).get()
+    return deployment.model.edge_only or bool(known)
 
 
 def keeps_to_edge(model: Model, variants: Iterable[Variant | None]) -> bool:
@@ -137,3 +154,18 @@ def _route(deployment: Deployment) -> dict[str, Any]:
         "aliases": {**aliases, **followed},
         "split": traffic(deployment),
     }
+
+
+def _has_edge_variant() -> Exists:
+    """A variant that an alias of the model points to, or that the deployment names, keeps data at the edge."""
+    in_use = (
+        Q(aliases__model=OuterRef("model"))
+        | Q(pk=OuterRef("serving"))
+        | Q(pk=OuterRef("previous"))
+        | Q(pk=OuterRef("canary"))
+    )
+    return Exists(Variant.objects.filter(in_use, manifest__placement__sensitivity=EDGE))
+
+
+def _heavy(prefix: str) -> list[str]:
+    return [f"{prefix}{field}" for field in ("manifest", "files", "card")]

@@ -8,13 +8,15 @@ from rilaas.core import NotFound
 from rilaas.hub.models import Placement, Server
 from rilaas.hub.queries.policy import snapshot
 
+_UNUSED = ("log", "isolation", "reason", "variant__manifest", "variant__files", "variant__card")
+
 
 def wanted_on(name: str) -> dict[str, Any]:
     """Placements of a server, as ``deploy.Placement`` reads them; none for a server that is not known yet."""
     with snapshot():
         server = Server.objects.filter(name=name).first()
         rows = Placement.objects.filter(server=server) if server is not None else Placement.objects.none()
-        rows = rows.select_related("deployment__model__owner", "variant__version").order_by("pk")
+        rows = rows.select_related("deployment__model__owner", "variant__version").order_by("pk").defer(*_UNUSED)
         return {"generation": server.generation if server else 0, "placements": [_row(row) for row in rows]}
 
 

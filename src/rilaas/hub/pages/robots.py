@@ -1,0 +1,127 @@
+"""The robots, and a robot's page."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, QueryDict
+
+from rilaas.core import InvalidInput
+from rilaas.hub.actions.robot import (
+    Limits,
+    add_keys,
+    add_robot,
+    change_robot,
+    delete_robot,
+    is_private,
+    revoke_key,
+    set_public_limits,
+)
+from rilaas.hub.actions.subscription import subscribe, unsubscribe
+from rilaas.hub.pages.page import Data, Page, person_of
+from rilaas.hub.queries.robot import list_robots, show_robot
+from rilaas.hub.queries.setup import set_up
+from rilaas.route.config import DEFAULT_PORT
+
+
+def _list(request: HttpRequest) -> Data:
+    asked = request.GET
+    return list_robots(
+        person_of(request), search=asked.get("q", "")[:100], state=asked.get("state", ""), page=asked.get("page", "")
+    )
+
+
+def _add(request: HttpRequest) -> tuple[str, str]:
+    person, form = person_of(request), request.POST
+    robot = add_robot(person, form.get("name", "").strip(), _pasted(request), form.get("note", ""))
+    return f"/robots/{robot}", "The robot is registered. Give it models, then set it up."
+
+
+def _show(request: HttpRequest, owner: str, name: str) -> Data:
+    data = show_robot(person_of(request), owner, name)
+    host = request.get_host().rpartition(":")[0] or request.get_host()
+    address = data["interceptors"][0] if data["interceptors"] else f"{host}:{DEFAULT_PORT}"
+    kinds = [key["kind"] for key in data["keys"] if key["revoked_at"] is None]
+    return {**data, "set_up": set_up(name, kinds, address, data["use_model"] or "OWNER/MODEL", host.strip("[]"))}
+
+
+def _change(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    form = request.POST
+    new, note = form.get("name", "").strip(), form.get("note", "")
+    robot = change_robot(person_of(request), owner, name, new_name=new, note=note)
+    return f"/robots/{robot}", "It is changed."
+
+
+def _delete(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    if request.POST.get("confirm", "").strip() != name:
+        raise InvalidInput("The robot was not deleted: its name was not typed.", f"Type {name} to delete it.")
+    delete_robot(person_of(request), owner, name)
+    return "/robots", f"{owner}/{name} is deleted; its keys are good for nothing."
+
+
+def _add_keys(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    count = add_keys(person_of(request), owner, name, _pasted(request))
+    return f"/robots/{owner}/{name}", "The key is registered." if count == 1 else f"{count} keys are registered."
+
+
+def _revoke(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    revoke_key(person_of(request), owner, name, request.POST.get("kid", ""))
+    return f"/robots/{owner}/{name}", "The key is revoked: interceptors refuse it within a second."
+
+
+def _subscribe(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    model = request.POST.get("model", "").strip()
+    subscribe(person_of(request), owner, name, model, _limits(request))
+    return f"/robots/{owner}/{name}", f"It may use {model}."
+
+
+def _unsubscribe(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    model = request.POST.get("model", "")
+    unsubscribe(person_of(request), owner, name, model)
+    return f"/robots/{owner}/{name}", f"It may not use {model} any more."
+
+
+def _public_limits(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    set_public_limits(person_of(request), owner, name, _limits(request))
+    return f"/robots/{owner}/{name}", "The limits are changed."
+
+
+PAGES = (
+    Page("robots", "hub/robots.html", _list, {"add": _add}),
+    Page(
+        "robots/<part:owner>/<part:name>",
+        "hub/robot.html",
+        _show,
+        {
+            "change": _change,
+            "delete": _delete,
+            "add-keys": _add_keys,
+            "revoke-key": _revoke,
+            "subscribe": _subscribe,
+            "unsubscribe": _unsubscribe,
+            "public-limits": _public_limits,
+        },
+    ),
+)
+
+
+def _pasted(request: HttpRequest) -> str:
+    """The keys of the form. A private one is not shown again with the error, as all else of the form is."""
+    text = request.POST.get("keys", "")
+    if any(is_private(value) for value in request.POST.values() if isinstance(value, str)):
+        rest: QueryDict = request.POST.copy()
+        for name, value in request.POST.items():
+            if isinstance(value, str) and is_private(value):
+                rest[name] = ""
+        request.POST = rest  # type: ignore[assignment]
+        text = "PRIVATE KEY"  # it is refused wherever it was typed
+    return text
+
+
+def _limits(request: HttpRequest) -> Limits:
+    rate, burst = (request.POST.get(name, "").strip() for name in ("rate_per_s", "burst"))
+    try:
+        return Limits(float(rate) if rate else None, int(burst or "1"))
+    except ValueError:
+        raise InvalidInput(
+            f"The limits are {rate!r} per second and a burst of {burst!r}.",
+            "The rate is a number, or empty for no limit; the burst is a whole number.",
+        ) from None
