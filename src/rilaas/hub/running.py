@@ -78,6 +78,7 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
     import uvicorn
 
     from rilaas.hub.asgi import application
+    from rilaas.hub.background import background
 
     tls: dict[str, Path] = {}
     if config.cert:
@@ -92,4 +93,5 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
         h11_max_incomplete_event_size=64 * 1024,
         **tls,  # type: ignore[arg-type]
     )
-    uvicorn.Server(settings).run(sockets=[sock])
+    with background(config.environment()):
+        uvicorn.Server(settings).run(sockets=[sock])
