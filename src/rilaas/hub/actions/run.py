@@ -9,13 +9,14 @@ from typing import Any
 
 from django.db import transaction
 
-from rilaas.core import InvalidInput, NotFound, Signature, SignatureMismatch, TensorSpec
+from rilaas.core import InvalidInput, SignatureMismatch
 from rilaas.hub.actions.event import record
 from rilaas.hub.actions.job import queue_job
 from rilaas.hub.blob_store import scratch
 from rilaas.hub.dataset_store import dataset_blobs, joined, run_folder
 from rilaas.hub.models import DatasetVersion, Person, Run, Variant
-from rilaas.hub.queries.access import find_dataset
+from rilaas.hub.queries.dataset import find_version
+from rilaas.hub.queries.tensor import signature_of
 from rilaas.hub.queries.variant import find_variant
 from rilaas.store.dataset import Dataset, DatasetLimits, bind, freeze_dataset
 
@@ -84,33 +85,6 @@ def start_trial(person: Person, model: tuple[str, str], revision: str, files: Se
 def save_summary(run_id: int, summary: Mapping[str, Any]) -> None:
     """The worker writes down the numbers of a run."""
     Run.objects.filter(pk=run_id).update(summary=dict(summary))
-
-
-def find_version(person: Person, owner: str, name: str, number: int | None = None) -> DatasetVersion:
-    """A version of a dataset that the person may see; its ``dataset.owner`` is loaded with it.
-
-    Raises:
-        NotFound: There is none, or it is hidden from the person.
-    """
-    dataset = find_dataset(person, owner, name)
-    versions = dataset.versions.select_related("dataset__owner").exclude(blob_sha256="").order_by("-number")
-    version = versions.first() if number is None else versions.filter(number=number).first()
-    if version is None:
-        numbers = ", ".join(map(str, versions.values_list("number", flat=True)[:20])) or "none"
-        raise NotFound(f"{dataset} has no version{'' if number is None else f' {number}'}. Available: {numbers}.")
-    return version
-
-
-def signature_of(manifest: Mapping[str, Any]) -> Signature:
-    """What a variant takes and gives, from ``Variant.manifest``."""
-
-    def specs(side: str) -> tuple[TensorSpec, ...]:
-        return tuple(
-            TensorSpec(each["name"], each["datatype"], tuple(each["shape"]), each["unit"], each["meaning"])
-            for each in manifest[side]
-        )
-
-    return Signature.of(specs("inputs"), specs("outputs"))
 
 
 def _queued(person: Person, kind: str, title: str, variant: Variant, version: DatasetVersion | None) -> Run:

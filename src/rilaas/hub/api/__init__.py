@@ -57,26 +57,32 @@ def _connect() -> None:
     from ninja.errors import AuthenticationError
 
     from rilaas.hub.api import (
+        datasets,
         deployments,
         evaluations,
+        jobs,
         machines,
         metrics,
         models,
         policy,
         robots,
+        runs,
         tokens,
         uploads,
     )
 
     api.add_exception_handler(AuthenticationError, _stranger)
     for noun in (
+        datasets,
         deployments,
-        machines,
         evaluations,
+        jobs,
+        machines,
         metrics,
         models,
         policy,
         robots,
+        runs,
         tokens,
         uploads,
     ):

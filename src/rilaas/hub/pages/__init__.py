@@ -7,25 +7,31 @@ from __future__ import annotations
 
 from rilaas.hub.pages import (
     account,
+    datasets,
     deployments,
     evaluations,
     home,
+    jobs,
     metrics,
     models,
     people,
     robots,
+    runs,
     uploads,
 )
 from rilaas.hub.pages.page import Page
 
 PAGES: tuple[Page, ...] = (
     *account.PAGES,
+    *datasets.PAGES,
     *deployments.PAGES,
     *evaluations.PAGES,
     *home.PAGES,
+    *jobs.PAGES,
     *metrics.PAGES,
     *models.PAGES,
     *people.PAGES,
     *robots.PAGES,
+    *runs.PAGES,
     *uploads.PAGES,
 )

@@ -16,3 +16,11 @@ document.addEventListener("click", async (event) => {
   button.textContent = "Copied";
   setTimeout(() => (button.textContent = label), 1500);
 });
+// A refusal is shown where its answer belongs; htmx would drop it.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.status >= 400 && event.detail.target.id === "tried") event.detail.shouldSwap = true;
+});
+// What cannot be taken back is asked about once more.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.confirm && !confirm(event.target.dataset.confirm)) event.preventDefault();
+});

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from django.db.models import Q
 
 from rilaas.core import ModelFailed, NotFound, Prediction, RilaasError, Tensors
@@ -18,6 +17,7 @@ from rilaas.hub.actions.run import RUN, save_summary
 from rilaas.hub.dataset_store import dataset_blobs, run_folder
 from rilaas.hub.models import Run
 from rilaas.hub.queries.access import visible_datasets, visible_models
+from rilaas.hub.queries.tensor import plain_number, shown
 from rilaas.hub.worker.journal import Journal, write_all, write_order
 from rilaas.hub.worker.kind import LONG, job_kind
 from rilaas.hub.worker.replica import Asked, asked
@@ -26,7 +26,6 @@ from rilaas.hub.worker.work import Work
 from rilaas.report.overlay import error_of
 from rilaas.store.dataset import Dataset, Sample, bind
 
-SHOWN_VALUES = 16  # of an output, in its row
 _SAID = 20  # failures that the log tells one by one
 
 
@@ -127,35 +126,10 @@ def _row(index: int, answer: Prediction, sample: Sample) -> dict[str, Any]:
     }
 
 
-def errors(outputs: Tensors, expected: Tensors) -> dict[str, dict[str, float]]:
-    """Of each output for which something is expected: ``mae``, ``rmse``, ``max``, ``n``."""
-    return {name: dict(figures) for name, figures in error_of(outputs, expected).items()} if expected else {}
-
-
-def shown(array: np.ndarray) -> dict[str, Any]:
-    """What a table shows of a tensor: its numbers where they are few, else their range."""
-    about: dict[str, Any] = {"dtype": str(array.dtype), "shape": list(array.shape)}
-    if array.dtype.kind in "OSU":
-        texts = [each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in array.flat[:4]]
-        return {**about, "values": [text[:80] for text in texts]} if array.size <= 4 else about
-    if array.size <= SHOWN_VALUES:
-        return {**about, "values": [_number(value) for value in array.ravel().tolist()]}
-    finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
-    if not finite.size:
-        return about
+def errors(outputs: Tensors, expected: Tensors) -> dict[str, dict[str, Any]]:
+    """Of each output for which something is expected: ``mae``, ``rmse``, ``max``, ``n`` numbers."""
     return {
-        **about,
-        "min": _number(finite.min()),
-        "mean": _number(finite.mean(dtype=np.float64)),
-        "max": _number(finite.max()),
+        name: {**{key: plain_number(value) for key, value in figures.items()}, "n": int(outputs[name].size)}
+        for name, figures in error_of(outputs, expected).items()
+        if outputs[name].size
     }
-
-
-def _number(value: Any) -> Any:
-    """A number that JSON has; NaN and infinities as words."""
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    number = float(value)
-    return number if np.isfinite(number) else str(number)

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from rilaas.hub.queries.tensor import plain_number
+
 STEPS = ("total", "preprocess", "compute", "postprocess")
 _PERCENTILES = (50, 95, 99)
 
@@ -38,12 +40,13 @@ def worst_first(rows: Collection[Row], summary: Mapping[str, Any]) -> list[int]:
 
     Outputs have different units, so an error counts by how much larger it is than that of the whole run.
     """
-    scale = {name: each["rmse"] for name, each in summary["errors"].items() if each["rmse"]}
+    finite = {name: float(each["rmse"]) for name, each in summary["errors"].items()}
+    scale = {name: rmse if math.isfinite(rmse) else 1.0 for name, rmse in finite.items() if rmse}
 
     def badness(row: Row) -> float:
         if "error" in row:
             return math.inf
-        ratios = [row["errors"][name]["rmse"] / scale[name] for name in scale if name in row["errors"]]
+        ratios = [float(row["errors"][name]["rmse"]) / scale[name] for name in scale if name in row["errors"]]
         return sum(ratios) / len(ratios) if ratios else -1.0
 
     return [int(row["i"]) for row in sorted(rows, key=lambda row: (-badness(row), row["i"]))]
@@ -60,14 +63,13 @@ def _errors(rows: Collection[Row]) -> dict[str, dict[str, float]]:
     return {name: _joined([row["errors"][name] for row in rows if name in row["errors"]]) for name in names}
 
 
-def _joined(errors: Collection[Mapping[str, float]]) -> dict[str, float]:
-    count = sum(each["n"] for each in errors)
-    if not count:
-        return {"mae": 0.0, "rmse": 0.0, "max": 0.0, "n": 0, "samples": len(errors)}
+def _joined(errors: Collection[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = np.array([each["n"] for each in errors], np.float64)
+    mae, rmse, most = (np.array([float(each[key]) for each in errors]) for key in ("mae", "rmse", "max"))
     return {
-        "mae": sum(each["mae"] * each["n"] for each in errors) / count,
-        "rmse": math.sqrt(sum(each["rmse"] ** 2 * each["n"] for each in errors) / count),
-        "max": max(each["max"] for each in errors),
-        "n": count,
+        "mae": plain_number((mae * counts).sum() / counts.sum()),
+        "rmse": plain_number(np.sqrt((rmse**2 * counts).sum() / counts.sum())),
+        "max": plain_number(most.max()),
+        "n": int(counts.sum()),
         "samples": len(errors),
     }
