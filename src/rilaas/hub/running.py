@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from rilaas.hub.database import make_home
 
@@ -77,7 +78,8 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
     """Answer requests until SIGTERM or Ctrl-C; ``set_up`` comes first."""
     import uvicorn
 
-    from rilaas.hub.asgi import application
+    from rilaas.hub.asgi import application  # it sets Django up, so it is first
+    from rilaas.hub.api.waiting import end_waiting  # isort: skip
     from rilaas.hub.background import background
 
     tls: dict[str, Path] = {}
@@ -94,4 +96,23 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
         **tls,  # type: ignore[arg-type]
     )
     with background(config.environment()):
-        uvicorn.Server(settings).run(sockets=[sock])
+        _start_background()
+    server = uvicorn.Server(settings)
+    end = server.handle_exit
+
+    def end_at_once(number: int, frame: FrameType | None) -> None:
+        end_waiting()  # nobody is kept who only waits for news
+        end(number, frame)
+
+    server.handle_exit = end_at_once  # type: ignore[assignment, method-assign]
+    server.run(sockets=[sock])
+
+
+def _start_background() -> None:
+    """Threads beside the requests; they end with the process."""
+    from django.conf import settings
+
+    if settings.REDIS_URL:
+        from rilaas.hub.publish import start
+
+        start(settings.REDIS_URL)

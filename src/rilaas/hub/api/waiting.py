@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,11 @@ class Watch:
         try:
             if self._task is None or self._task.done():
                 self._task = asyncio.ensure_future(self._keep_looking())
-            while self._state.get(what, 0) == known and (left_s := end - time.monotonic()) > 0.0:
+            while (
+                self._state.get(what, 0) == known
+                and not _ending.is_set()
+                and (left_s := end - time.monotonic()) > 0.0
+            ):
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._news.wait(), left_s)
         finally:
@@ -88,6 +93,8 @@ class Watch:
                 _log.warning("no news from the database: %s", error)
                 await asyncio.sleep(1.0)
                 continue
+            if _ending.is_set():
+                self._news.set()
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _learn(self, state: Mapping[str, int]) -> None:
@@ -105,6 +112,12 @@ def watch() -> Watch:
     return _watches[loop]
 
 
+def end_waiting() -> None:
+    """Answer all who wait, for the hub ends; may be called by a handler of signals."""
+    _ending.set()
+
+
+_ending = threading.Event()
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 
 
