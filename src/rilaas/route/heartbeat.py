@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from rilaas.wire import HubConnection
 _log = logging.getLogger("rilaas.route")
 
 EVERY_S = 2.0
+_NEVER_S = 1e9  # the age of a policy that never was confirmed, for JSON has no infinity
 LOOK_S = 0.1  # how often it is looked whether something changed
 
 
@@ -88,7 +88,7 @@ class Heartbeat:
                 "address": self.address,
                 "metrics": self.metrics,
                 "epoch": status.epoch,
-                "policy_age_s": status.age_s if math.isfinite(status.age_s) else None,
+                "policy_age_s": min(status.age_s, _NEVER_S),
                 "source": status.source,
                 "source_ok": not status.problem,
                 "problem": status.problem,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from rilaas.route.access import RobotAccess
 from rilaas.route.fleet import Fleet, ModelRoute
@@ -12,20 +13,20 @@ from rilaas.serve.service import ModelState
 
 def visible_models(robot: RobotAccess, fleet: Fleet | None, servers: Collection[Server]) -> list[ModelState]:
     """One line for each name and version that the robot could ask for; aliases are versions of their own."""
-    states: dict[tuple[str, str], ModelState] = {}
+    models: dict[str, dict[str, ModelState]] = {}
     for server in servers:
         for state in server.upstream.models():
             route = fleet.models.get(state.name) if fleet is not None else None
             if _may_use(robot, fleet, state.name) and server.may_be_asked(route):
-                _add(states, state)
-    for model, route in fleet.models.items() if fleet is not None else ():
-        for state in [state for (name, _), state in states.items() if name == model]:
-            for alias in _aliases(route, state.version):
-                _add(states, ModelState(model, alias, state.ready, state.reason))
-    for short, model in robot.names.items():
-        for state in [state for (name, _), state in states.items() if name == model]:
-            _add(states, ModelState(short, state.version, state.ready, state.reason))
-    return list(states.values())
+                revisions = models.setdefault(state.name, {})
+                for version in (state.version, *_aliases(route, state.version)):
+                    known = revisions.get(version)
+                    if known is None or not known.ready:
+                        revisions[version] = replace(state, version=version)
+    named = {short: models[model] for short, model in robot.names.items() if model in models}
+    return [
+        replace(state, name=name) for name, revisions in {**models, **named}.items() for state in revisions.values()
+    ]
 
 
 def _may_use(robot: RobotAccess, fleet: Fleet | None, model: str) -> bool:
@@ -33,15 +34,11 @@ def _may_use(robot: RobotAccess, fleet: Fleet | None, model: str) -> bool:
     return is_public or robot.grant(model) is not None
 
 
-def _aliases(route: ModelRoute, revision: str) -> list[str]:
+def _aliases(route: ModelRoute | None, revision: str) -> list[str]:
     """The aliases under which a revision is asked for."""
+    if route is None:
+        return []
     found = [alias for alias, target in route.aliases.items() if target == revision]
     if any(revision == each for each, _ in route.split) and route.alias not in found:
         found.append(route.alias)
     return found
-
-
-def _add(states: dict[tuple[str, str], ModelState], state: ModelState) -> None:
-    known = states.get((state.name, state.version))
-    if known is None or not known.ready:
-        states[state.name, state.version] = state
