@@ -1,22 +1,146 @@
-"""Counts for the first page, and the steps that a person has taken."""
+"""The first page: what is wrong, how the flow stands, which first steps are done, what happened."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from rilaas.hub.models import Deployment, Job, Person, Robot
+import numpy as np
+from django.db.models import Count, Q
+from django.utils import timezone
+
+from rilaas.hub.metrics.background import WINDOW
+from rilaas.hub.metrics.source import Span
+from rilaas.hub.models import Deployment, Evaluation, Interceptor, Job, Model, Person, Placement, Robot, Run, Version
+from rilaas.hub.models.deployment import READY
+from rilaas.hub.models.model import PRIVATE
 from rilaas.hub.queries.access import visible_datasets, visible_models
+from rilaas.hub.queries.event import recent_events
+from rilaas.hub.queries.fleet import SILENT_AFTER
+from rilaas.hub.queries.metric import REQUESTS
+from rilaas.hub.queries.metric_asked import Asked
+from rilaas.hub.queries.metric_sight import Reader
+from rilaas.hub.queries.problem import changeable_models, problems
+from rilaas.hub.queries.robot import ONLINE_FOR
+
+_WATCHED_S = 900.0
 
 
 def overview(person: Person) -> dict[str, Any]:
-    """What the person has, and which first steps are done."""
-    models, datasets = visible_models(person), visible_datasets(person)
-    robots = Robot.objects.filter(owner=person)
-    counts = {
-        "models": models.count(),
-        "datasets": datasets.count(),
-        "robots": robots.count(),
-        "deployments": Deployment.objects.filter(model__in=models).count(),
-        "jobs_running": Job.objects.filter(owner=person, state__in=("queued", "running")).count(),
+    """The whole page; a constant number of statements."""
+    span = Span(time.time() - _WATCHED_S, time.time(), _WATCHED_S)
+    reader = Reader(WINDOW, person, Asked(), span)
+    mine = Model.objects.filter(changeable_models(person))
+    counts = _counts(person, mine, reader)
+    return {
+        "person": person.username,
+        "counts": counts,
+        "flow": _flow(counts),
+        "problems": problems(person),
+        "steps": (steps := _steps(person, mine)),
+        "steps_done": sum(step["is_done"] for step in steps),
+        "events": recent_events(person, reader.sight),
     }
-    return {"person": person.username, "counts": counts}
+
+
+def _counts(person: Person, mine: Any, reader: Reader) -> dict[str, int]:
+    now = timezone.now()
+    models = visible_models(person)
+    robots = Robot.objects.filter(owner=person).aggregate(
+        every=Count("pk"), online=Count("pk", filter=Q(last_seen_at__gte=now - ONLINE_FOR))
+    )
+    evaluations = Evaluation.objects.filter(Q(owner=person) | Q(model__in=models)).aggregate(
+        every=Count("pk"), passed=Count("pk", filter=Q(verdict="passed"))
+    )
+    queries = reader.of_robots(REQUESTS, "outcome")
+    return {
+        "models": models.count(),
+        "own_versions": Version.objects.filter(model__in=mine).count(),
+        "datasets": visible_datasets(person).count(),
+        "evaluations": evaluations["every"],
+        "evaluations_passed": evaluations["passed"],
+        "deployments": Deployment.objects.filter(model__in=models).count(),
+        "replicas_ready": Placement.objects.filter(deployment__model__in=models, state=READY).count(),
+        "interceptors_up": Interceptor.objects.filter(last_report_at__gt=now - SILENT_AFTER).count(),
+        "robots": robots["every"],
+        "robots_online": robots["online"],
+        "jobs_running": Job.objects.filter(owner=person, state__in=("queued", "running")).count(),
+        "queries_15_min": round(sum(float(np.nansum(growth)) for growth in queries.values())),
+        "answered_15_min": round(sum(float(np.nansum(queries[key])) for key in queries if key[2] == "ok")),
+    }
+
+
+def _flow(counts: dict[str, int]) -> list[dict[str, Any]]:
+    """The way of a model to robots, station by station."""
+    return [
+        _station(
+            "Push", "/models", counts["models"], "models", f"{counts['own_versions']} versions that you may change"
+        ),
+        _station(
+            "Evaluate", "/evaluations", counts["evaluations"], "evaluations", f"{counts['evaluations_passed']} passed"
+        ),
+        _station(
+            "Deploy", "/deployments", counts["deployments"], "deployments", f"{counts['replicas_ready']} running"
+        ),
+        _station("Route", "/robots", counts["robots_online"], "robots online", f"of {counts['robots']} of yours"),
+        _station(
+            "Observe",
+            "/metrics",
+            counts["queries_15_min"],
+            "queries",
+            f"{counts['answered_15_min']} answered, 15 min",
+        ),
+    ]
+
+
+def _station(verb: str, href: str, count: int, noun: str, more: str) -> dict[str, Any]:
+    return {"verb": verb, "href": href, "count": count, "noun": noun, "more": more}
+
+
+def _steps(person: Person, mine: Any) -> list[dict[str, Any]]:
+    """The first steps; each is done when the data say so."""
+    own = Model.objects.filter(owner=person)
+    first = own.filter(versions__isnull=False).order_by("pk").values_list("name", flat=True).first()
+    page = f"/models/{person.username}/{first}" if first else "/models/new"
+    robots = Robot.objects.filter(owner=person)
+    robot = robots.order_by("pk").values_list("name", "last_seen_at").first()
+    robot_page = f"/robots/{person.username}/{robot[0]}" if robot else "/robots"
+    is_shared = own.exclude(visibility=PRIVATE).exists()
+    return [
+        _step("Upload a model", first is not None, "/models/new", "A folder with weights and a model.toml."),
+        _step(
+            "Try it on a picture", _has_tried(person), f"{page}/try" if first else page, "One input, in the browser."
+        ),
+        _step("Share it", is_shared, f"{page}#sharing" if first else page, "With colleagues, or with everybody."),
+        _step("Add a robot", robot is not None, "/robots", "By its public SSH key."),
+        _step(
+            "Deploy the model",
+            _is_deployed(mine),
+            f"{page}#deployment" if first else page,
+            "On a server at the edge or in the cloud.",
+        ),
+        _step(
+            "Let the robot ask",
+            robots.exclude(last_seen_at=None).exists(),
+            robot_page,
+            "Its page says what to run on it.",
+        ),
+        _step(
+            "Evaluate",
+            Evaluation.objects.filter(owner=person).exists(),
+            "/evaluations",
+            "In closed loop, with intervals.",
+        ),
+    ]
+
+
+def _has_tried(person: Person) -> bool:
+    return Run.objects.filter(job__owner=person).exists()
+
+
+def _is_deployed(mine: Any) -> bool:
+    return Deployment.objects.filter(model__in=mine).exists()
+
+
+def _step(title: str, is_done: bool, href: str, hint: str) -> dict[str, Any]:
+    return {"title": title, "is_done": is_done, "href": href, "hint": hint}
