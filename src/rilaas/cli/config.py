@@ -22,9 +22,21 @@ MEANINGS: Mapping[str, str] = {
     "target": "HOST[:PORT] of the interceptor; '' runs models in this process",
     "key": "the robot's private SSH key",
     "ca": "certificate of the fleet's authority; tls/ca.pem in home where not set",
+    "hub": "URL of the hub that models are pushed to and pulled from; '' is the local store",
+    "token": "token for the hub, with the scopes read and write",
     "deadline_s": "seconds after which an answer is useless; 0 waits",
     "threads": "threads of a model that runs in this process",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that ``str`` and ``repr`` do not show."""
+
+    text: str = field(default="", repr=False)
+
+    def __str__(self) -> str:
+        return "(not shown)" if self.text else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,8 @@ class Settings:
         target: The interceptor, or ''.
         key: The robot's private SSH key.
         ca: Certificate of the fleet's authority; None for the one in ``home``.
+        hub: URL of the hub, or ''.
+        token: For the hub.
         deadline_s: Of each call [s]; 0 waits.
         threads: Of a model in this process.
         sources: Where each value came from: ``flag``, ``RILAAS_HOME``, a file's name, ``default``.
@@ -45,6 +59,8 @@ class Settings:
     target: str = ""
     key: Path = field(default_factory=lambda: Path.home() / ".ssh" / "id_ed25519")
     ca: Path | None = None
+    hub: str = ""
+    token: Secret = field(default_factory=Secret)
     deadline_s: float = 0.0
     threads: int = 1
     sources: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -126,4 +142,4 @@ def _converted(key: str, given: Any, source: str) -> Any:
             raise ValueError
     except (ValueError, TypeError, RuntimeError):  # RuntimeError: ~somebody without a home
         raise InvalidInput(f"{key} from {source} is {str(given)!r}; it is {what}.") from None
-    return value
+    return Secret(value) if key == "token" else value

@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
-from rilaas.cli.config import read_settings
+from rilaas.cli.config import Settings, read_settings
+from rilaas.cli.hub_target import Transfer, model_path, open_hub, owned
 from rilaas.cli.output import Output, output_options
+from rilaas.core import Conflict, InvalidInput, ModelRef, NotFound, Unavailable
 from rilaas.report import Report, Table, provenance, summarize
 from rilaas.store import ModelFolder, Shelf, pack, read_model_folder
+from rilaas.wire import HubConnection
 
 EXAMPLE = """
 \b
 Examples:
   rilaas push models/lane-following
   rilaas push models/lane-following --out dist     (an archive to carry away)
+\b
+To a hub:
+  rilaas push models/lane-following --hub http://127.0.0.1:8080 --note "more night scenes"
+  rilaas push quantized --as lane-following:3 --variant int8
 """
+_PART_BYTES = (2**18, 16 * 2**20)  # the first part, and the largest
+_PART_S = 1.0  # parts grow until each takes so long: a broken line loses about a second
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What goes to the hub with the folder."""
+
+    ref: ModelRef
+    note: str
+    variant: str
 
 
 @click.command("push", epilog=EXAMPLE)
@@ -24,18 +47,39 @@ Examples:
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write the archive here, not to the store."
 )
+@click.option("--hub", metavar="URL", help="Push to this hub (RILAAS_HUB, with RILAAS_TOKEN).")
+@click.option("--as", "name", metavar="[OWNER/]NAME", help="The model's name there.  [default: as model.toml]")
+@click.option("--note", default="", metavar="TEXT", help="What is new, for people.")
+@click.option("--variant", default="", metavar="NAME", help="A variant, such as int8, of the newest or --as NAME:3.")
 @click.option("--home", metavar="PATH", help="Folder of the store (RILAAS_HOME).")
 @output_options
-def command(folder: Path, out: Path | None, home: str | None, output: Output) -> None:
-    """Check a model folder and put it into the local store.
+def command(
+    folder: Path,
+    out: Path | None,
+    hub: str | None,
+    name: str | None,
+    note: str,
+    variant: str,
+    home: str | None,
+    output: Output,
+) -> None:
+    """Check a model folder and put it into the local store, or into the hub's registry where a hub is named.
 
     All mistakes are named at once, with file and line. The same content is the same version, however often it is
-    pushed. Prints the digest of the content; nothing of the model is run.
+    pushed. Prints the digest of the content, or the reference on the hub; nothing of the model is run. A push to a
+    hub that was interrupted goes on where it was.
     """
+    settings = read_settings({"home": home, "hub": hub})
+    to_hub = bool(settings.hub) and out is None
+    if (name or note or variant) and not to_hub:
+        raise InvalidInput("--as, --note and --variant are for a hub.", "Add --hub URL, or leave them away.")
     model = read_model_folder(folder)
     output.talk(f"{model.manifest.name}: {len(model.files)} files, {model.size_bytes:,} bytes, valid")
+    if to_hub:
+        _to_hub(model, settings, _Said(_named(model, name), note, variant), output)
+        return
     if out is None:
-        stored = Shelf(read_settings({"home": home}).home).push(model)
+        stored = Shelf(settings.home).push(model)
         ref, archive = str(stored.ref), stored.archive
         output.talk(f"{'stored as' if stored.is_new else 'already there as'} {ref}")
         following = (
@@ -47,26 +91,102 @@ def command(folder: Path, out: Path | None, home: str | None, output: Output) ->
         ref, following = model.manifest.name, f"rilaas serve {folder} --listen 127.0.0.1:8001 --insecure"
         output.talk(f"packed as {archive}")
     output.data(model.digest)
-    output.finish(_report(model, ref, archive), following)
+    output.finish(_report(model, ref, archive.name, archive.stat().st_size), following)
+
+
+def _named(model: ModelFolder, name: str | None) -> ModelRef:
+    ref = ModelRef.parse(name) if name else ModelRef(model.manifest.name)
+    if ref.variant or (ref.version and not ref.version.isdigit()):
+        raise InvalidInput(f"--as {name} is no model or version.", "Write [OWNER/]NAME, or NAME:3 with --variant.")
+    return ref
+
+
+def _to_hub(model: ModelFolder, settings: Settings, said: _Said, output: Output) -> None:
+    if said.ref.version and not said.variant:
+        raise InvalidInput("The hub gives the numbers.", "Leave the version away, or add --variant NAME.")
+    with open_hub(settings) as hub, tempfile.TemporaryDirectory(prefix="rilaas-push-") as place:
+        said = _Said(owned(said.ref, hub), said.note, said.variant)
+        archive, made = Path(place, "model.tar.gz"), None
+        if not said.variant:
+            made = _already(hub, said.ref, model.digest)
+        if made is None:
+            pack(model, archive)
+            made = _send(hub, archive, said, output)
+        archive_bytes = archive.stat().st_size if archive.exists() else 0
+    ref = str(made["ref"])
+    output.talk(f"{'stored as' if made['is_new'] else 'already there as'} {ref}")
+    output.talk(f"its page: {settings.hub.rstrip('/')}/models/{said.ref.model}")
+    output.data(ref)
+    output.finish(_report(model, ref, f"{model.version}.tar.gz", archive_bytes), f"rilaas pull {ref}")
+
+
+def _already(hub: HubConnection, ref: ModelRef, digest: str) -> dict[str, Any] | None:
+    """The version with this content, where the hub has it: then nothing has to be sent."""
+    try:
+        found = hub.get(f"{model_path(ref)}/versions/{digest.removeprefix('sha256:')}")
+    except NotFound:
+        return None
+    return None if found["name"] else {"ref": f"{ref.model}:{found['revision']}", "is_new": False}
+
+
+def _send(hub: HubConnection, archive: Path, said: _Said, output: Output) -> dict[str, Any]:
+    with archive.open("rb") as file:
+        sha256 = hashlib.sha256()
+        while chunk := file.read(2**20):
+            sha256.update(chunk)
+    digest, size_bytes = sha256.hexdigest(), archive.stat().st_size
+    try:
+        _send_parts(hub, archive, digest, size_bytes, output)
+    except (KeyboardInterrupt, Unavailable):
+        output.progress_done()
+        output.talk("The hub keeps what it has got for two days: the same command goes on there.")
+        raise
+    of = int(said.ref.version) if said.ref.version else None
+    body = {"sha256": digest, "size_bytes": size_bytes, "filename": said.ref.name, "note": said.note}
+    body |= {"variant": said.variant, "of": of}
+    made: dict[str, Any] = hub.post(f"{model_path(said.ref)}/versions", body)
+    return made
+
+
+def _send_parts(hub: HubConnection, archive: Path, sha256: str, size_bytes: int, output: Output) -> None:
+    address = f"/api/v1/uploads/{sha256}"
+    state = hub.get(address, size_bytes=size_bytes)
+    if state["received_bytes"]:
+        output.talk(f"going on after {1e-6 * state['received_bytes']:.1f} MB that the hub has already")
+    transfer, length = Transfer(size_bytes, output, state["received_bytes"]), _PART_BYTES[0]
+    with archive.open("rb") as file:
+        while not state["is_complete"]:
+            offset = state["received_bytes"]
+            file.seek(offset)
+            start_s = time.monotonic()
+            try:
+                state = hub.put(address, file.read(length), size_bytes=size_bytes, offset=offset)
+            except Conflict:  # an answer was lost, and the part had come
+                state = hub.get(address, size_bytes=size_bytes)
+                if state["received_bytes"] <= offset:
+                    raise
+            if time.monotonic() - start_s < _PART_S:
+                length = min(2 * length, _PART_BYTES[1])
+            transfer.at(state["received_bytes"])
+    output.progress_done()
 
 
 def _drives(model: ModelFolder) -> bool:
     return model.manifest.task == "lane-following"
 
 
-def _report(model: ModelFolder, ref: str, archive: Path) -> Report:
+def _report(model: ModelFolder, ref: str, archive: str, archive_bytes: int) -> Report:
     version = Table(
         "Version",
         ("ref", "digest", "archive"),
-        ((ref, model.digest, archive.name),),
+        ((ref, model.digest, archive),),
         "The digest is over names and contents of all files: the same on every machine.",
     )
     files = Table(
         "Files", ("path", "size [bytes]", "sha256"), tuple((f.path, f.size_bytes, f.sha256) for f in model.files)
     )
-    metrics = {
-        "size_bytes": summarize([model.size_bytes], "bytes", "lower"),
-        "archive_bytes": summarize([archive.stat().st_size], "bytes", "lower"),
-    }
+    metrics = {"size_bytes": summarize([model.size_bytes], "bytes", "lower")}
+    if archive_bytes:
+        metrics["archive_bytes"] = summarize([archive_bytes], "bytes", "lower")
     summary = f"{model.manifest.name} is a valid model folder."
     return Report("push", "passed", metrics, provenance(), summary, tables=(version, files))

@@ -1,0 +1,71 @@
+"""``rilaas pull``: a model comes from the hub."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rilaas.cli.config import read_settings
+from rilaas.cli.hub_target import Watched, model_path, open_hub, owned
+from rilaas.cli.output import Output, output_options
+from rilaas.core import InvalidInput, ModelRef
+from rilaas.report import Report, Table, provenance
+from rilaas.store import ModelFolder, Shelf, unpack
+from rilaas.wire import HubConnection
+
+EXAMPLE = """
+\b
+Examples:
+  rilaas pull alice/lane-following:prod --hub http://127.0.0.1:8080
+  rilaas pull lane-following:3@int8 --out lane-following-int8     (yours; RILAAS_HUB names the hub)
+"""
+
+
+@click.command("pull", epilog=EXAMPLE)
+@click.argument("ref")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Make this model folder too.")
+@click.option("--hub", metavar="URL", help="The hub (RILAAS_HUB, with RILAAS_TOKEN).")
+@click.option("--home", metavar="PATH", help="Folder of the store (RILAAS_HOME).")
+@output_options
+def command(ref: str, out: Path | None, hub: str | None, home: str | None, output: Output) -> None:
+    """Fetch the model REF, [OWNER/]NAME[:VERSION|ALIAS][@VARIANT], from the hub into the local store.
+
+    Its content is checked by its digest. Prints the reference in the store, which evaluate, predict and serve take.
+    """
+    settings = read_settings({"home": home, "hub": hub})
+    wanted = ModelRef.parse(ref)
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InvalidInput(f"{out} exists already.", "Name a folder that does not exist yet.")
+    with open_hub(settings) as connection, tempfile.TemporaryDirectory(prefix="rilaas-pull-") as place:
+        wanted = owned(wanted, connection)
+        shown = connection.get(model_path(wanted), revision=wanted.revision or None)["shown"]
+        if shown is None:
+            raise InvalidInput(f"{wanted.model} has no version: all were deleted.")
+        found = f"{wanted.model}:{shown['revision']}"
+        folder = _fetch(connection, wanted, shown, Path(place), output)
+        stored = Shelf(settings.home).push(folder)
+        if out is not None:
+            unpack(stored.archive, out, digest=shown["digest"])
+            output.talk(f"{found} is in {out}")
+        output.talk(f"{found} is {stored.ref} in the local store")
+        output.data(str(stored.ref))
+        following = f"rilaas predict {stored.ref} INPUT.npz"
+        if folder.manifest.task == "lane-following":
+            following = f"rilaas evaluate {stored.ref} --suite lane-following"
+        output.finish(_report(found, str(stored.ref), folder), following)
+
+
+def _fetch(hub: HubConnection, ref: ModelRef, shown: dict[str, Any], place: Path, output: Output) -> ModelFolder:
+    archive = place / "model.tar.gz"
+    with Watched(place / f"{archive.name}.partial", shown["archive_bytes"], output):
+        hub.download(f"{model_path(ref)}/versions/{shown['revision']}/archive", archive, shown["archive_sha256"])
+    return unpack(archive, place / "model", digest=shown["digest"])
+
+
+def _report(found: str, stored: str, folder: ModelFolder) -> Report:
+    table = Table("Version", ("hub", "store", "digest"), ((found, stored, folder.digest),))
+    summary = f"{found} was fetched; its content has the digest that the hub says."
+    return Report("pull", "passed", {}, provenance(), summary, tables=(table,))
