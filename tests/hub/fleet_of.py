@@ -1,7 +1,6 @@
 """Small models, servers and robots in the database, without their files."""
 
 import hashlib
-from datetime import datetime, timezone
 
 from rilaas.hub.actions.machine import PlacementState, ServerState, server_reported
 from rilaas.hub.actions.registry_alias import promote
@@ -37,7 +36,9 @@ def add_version(model, person, number, *, name="", sensitivity="any"):
 def point(person, model, alias="prod", revision="1"):
     """Move an alias, whatever it was."""
     known = Alias.objects.filter(model=model, name=alias).first()
-    return promote(person, str(model).partition("/")[0], model.name, alias, revision, known.generation if known else 0)
+    return promote(
+        person, str(model).partition("/")[0], model.name, alias, revision, known.generation if known else 0
+    )
 
 
 def make_server(name="edge-1", *, kind="edge", address="127.0.0.1:5001"):
@@ -50,14 +51,9 @@ def report(server, **states):
     """The server reports; ``v3="ready"`` for revision 3, ``v3=("failed", "why")``; all else stays as it was."""
     placements = []
     for row in Placement.objects.filter(server=server).select_related("variant__version"):
-        told = states.get(f"v{row.variant.revision.replace('@', '_')}", row.state)
+        told = states.get(f"v{row.variant.revision.replace('@', '_')}", (row.state, row.reason))
         state, reason = told if isinstance(told, tuple) else (told, "")
         ready = row.deployment.replicas if state == "ready" else 0
-        placements.append(PlacementState(row.pk, state, reason, ready, log=[f"{state} now"]))
+        placements.append(PlacementState(row.pk, state, reason, ready, log=[f"it is {state}"]))
     state = ServerState(server.address, True, "", server.kind, placements=placements)
     return server_reported(server.name, state)
-
-
-def utc(year):
-    """A moment long ago or far away."""
-    return datetime(year, 1, 1, tzinfo=timezone.utc)

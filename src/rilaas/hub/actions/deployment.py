@@ -267,8 +267,8 @@ def _there(model: Model, generation: int) -> Deployment:
 
 
 def _in_words(wanted: Wanted) -> str:
-    parts = [f"{wanted.follows} on {', '.join(wanted.servers) or 'no server'}", f"{wanted.replicas} replicas each"]
-    parts += [f"{wanted.threads} threads", wanted.balancer.replace("_", " ")]
+    parts = [f"{wanted.follows} on {', '.join(wanted.servers) or 'no server'}", f"replicas {wanted.replicas}"]
+    parts += [f"threads {wanted.threads}", wanted.balancer]
     if wanted.memory_bytes:
         parts.append(f"memory {wanted.memory_bytes} bytes")
     if wanted.cpus:

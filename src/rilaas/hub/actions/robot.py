@@ -65,6 +65,7 @@ def add_robot(person: Person, name: str, keys: str, note: str = "") -> Robot:
         InvalidInput: The name cannot stand in a reference, or a key is none, or is in use.
         Conflict: There is a robot of this name.
     """
+    _refuse_private(name, keys, note)
     checked_name(name, "robot")
     found = _read_keys(keys)
     with transaction.atomic():
@@ -83,6 +84,7 @@ def change_robot(person: Person, owner: str, name: str, *, new_name: str, note: 
         NotFound: It is not the person's.
         InvalidInput: See ``add_robot``; so ``Conflict``.
     """
+    _refuse_private(new_name, note)
     with transaction.atomic():
         robot = find_robot(person, owner, name)
         before = str(robot)
@@ -195,14 +197,18 @@ def limits_text(limits: Limits) -> str:
     return f"{rate}, burst {limits.burst}"
 
 
-def _read_keys(text: str) -> list[tuple[PublicKey, str]]:
-    """Keys with their comments; a key that stands there twice counts once."""
-    if is_private(text):
+def _refuse_private(*texts: str) -> None:
+    if any(map(is_private, texts)):
         raise InvalidInput(
             "This is a PRIVATE key. Nothing of it was kept; register the content of the .pub file instead.",
             "The private half stays on the robot. Was this page open to others, or the connection not your own? "
             "Then make a new pair: ssh-keygen -t ed25519.",
         )
+
+
+def _read_keys(text: str) -> list[tuple[PublicKey, str]]:
+    """Keys with their comments; a key that stands there twice counts once."""
+    _refuse_private(text)
     if len(text) > _MAX_TEXT:
         raise InvalidInput(f"These are {len(text)} characters; keys have at most {_MAX_TEXT} together.")
     found: dict[str, tuple[PublicKey, str]] = {}

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 
 from rilaas.hub.actions.deployment import (
     Wanted,
@@ -161,11 +161,11 @@ def put(request: HttpRequest, owner: str, name: str, wanted: Deploy) -> dict[str
 
 
 @router.post("/deployments/{owner}/{name}", response={201: Deployment})
-def now(request: HttpRequest, owner: str, name: str) -> tuple[int, dict[str, Any]]:
+def now(request: HttpRequest, owner: str, name: str) -> Status[dict[str, Any]]:
     """Deploy a model with defaults: prod, or else its newest version, on all servers that run."""
     person = caller(request, "deploy")
     deploy_now(person, owner, name)
-    return 201, show_deployment(person, owner, name)
+    return Status(201, show_deployment(person, owner, name))
 
 
 @router.put("/deployments/{owner}/{name}/canary", response=Deployment)
@@ -189,10 +189,10 @@ def start(request: HttpRequest, owner: str, name: str, seen: Seen) -> dict[str, 
 
 
 @router.delete("/deployments/{owner}/{name}", response={204: None})
-def delete(request: HttpRequest, owner: str, name: str, generation: int) -> tuple[int, None]:
+def delete(request: HttpRequest, owner: str, name: str, generation: int) -> Status[None]:
     """Delete it; the model stays."""
     undeploy(caller(request, "deploy"), owner, name, generation)
-    return 204, None
+    return Status(204, None)
 
 
 @router.put("/models/{owner}/{name}/edge", response=Edge)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Router, Schema, Status
 
 from rilaas.core import NotFound
 from rilaas.hub.actions.machine import (
@@ -163,17 +163,17 @@ def authority(request: HttpRequest) -> HttpResponse:
 
 
 @router.delete("/servers/{name}", response={204: None}, auth=ALL)
-def forget_server(request: HttpRequest, name: str) -> tuple[int, None]:
+def forget_server(request: HttpRequest, name: str) -> Status[None]:
     """Remove a server that will not come back."""
     forget_machine(caller(request, "deploy"), "server", name)
-    return 204, None
+    return Status(204, None)
 
 
 @router.delete("/interceptors/{name}", response={204: None}, auth=ALL)
-def forget_interceptor(request: HttpRequest, name: str) -> tuple[int, None]:
+def forget_interceptor(request: HttpRequest, name: str) -> Status[None]:
     """Remove an interceptor that will not come back."""
     forget_machine(caller(request, "deploy"), "interceptor", name)
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/servers/{name}", response=Generation, auth=Bearer())

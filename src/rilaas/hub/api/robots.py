@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Router, Schema, Status
 
 from rilaas.hub.actions.robot import (
     Limits,
@@ -71,6 +71,7 @@ class Access(Limit):
 
     model: str
     is_usable: bool
+    is_deployed: bool
 
 
 class Robot(RobotRow):
@@ -111,11 +112,11 @@ def robots(request: HttpRequest, search: str = "", state: str = "", page: int = 
 
 
 @router.post("/robots", response={201: Robot})
-def add(request: HttpRequest, robot: NewRobot) -> tuple[int, dict[str, Any]]:
+def add(request: HttpRequest, robot: NewRobot) -> Status[dict[str, Any]]:
     """Register a robot."""
     person = caller(request, "write")
     made = add_robot(person, robot.name, robot.keys, robot.note)
-    return 201, show_robot(person, person.username, made.name)
+    return Status(201, show_robot(person, person.username, made.name))
 
 
 @router.get("/robots/{owner}/{name}", response=Robot)
@@ -136,10 +137,10 @@ def change(request: HttpRequest, owner: str, name: str, wanted: Change) -> dict[
 
 
 @router.delete("/robots/{owner}/{name}", response={204: None})
-def delete(request: HttpRequest, owner: str, name: str) -> tuple[int, None]:
+def delete(request: HttpRequest, owner: str, name: str) -> Status[None]:
     """Delete a robot with its keys."""
     delete_robot(caller(request, "write"), owner, name)
-    return 204, None
+    return Status(204, None)
 
 
 @router.put("/robots/{owner}/{name}/limits", response=Robot)
@@ -151,18 +152,18 @@ def limits(request: HttpRequest, owner: str, name: str, limit: Limit) -> dict[st
 
 
 @router.post("/robots/{owner}/{name}/keys", response={201: Robot})
-def keys(request: HttpRequest, owner: str, name: str, new: NewKeys) -> tuple[int, dict[str, Any]]:
+def keys(request: HttpRequest, owner: str, name: str, new: NewKeys) -> Status[dict[str, Any]]:
     """Register further keys."""
     person = caller(request, "write")
     add_keys(person, owner, name, new.keys)
-    return 201, show_robot(person, owner, name)
+    return Status(201, show_robot(person, owner, name))
 
 
 @router.delete("/robots/{owner}/{name}/keys", response={204: None})
-def revoke(request: HttpRequest, owner: str, name: str, kid: str) -> tuple[int, None]:
+def revoke(request: HttpRequest, owner: str, name: str, kid: str) -> Status[None]:
     """Revoke a key, by its fingerprint (``kid=SHA256:...``)."""
     revoke_key(caller(request, "write"), owner, name, kid)
-    return 204, None
+    return Status(204, None)
 
 
 @router.put("/robots/{owner}/{name}/models/{model_owner}/{model_name}", response=Robot)
@@ -176,7 +177,7 @@ def allow(
 
 
 @router.delete("/robots/{owner}/{name}/models/{model_owner}/{model_name}", response={204: None})
-def forbid(request: HttpRequest, owner: str, name: str, model_owner: str, model_name: str) -> tuple[int, None]:
+def forbid(request: HttpRequest, owner: str, name: str, model_owner: str, model_name: str) -> Status[None]:
     """Take a model away from it."""
     unsubscribe(caller(request, "write"), owner, name, f"{model_owner}/{model_name}")
-    return 204, None
+    return Status(204, None)

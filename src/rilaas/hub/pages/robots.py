@@ -30,8 +30,8 @@ def _list(request: HttpRequest) -> Data:
 
 
 def _add(request: HttpRequest) -> tuple[str, str]:
-    person, form = person_of(request), request.POST
-    robot = add_robot(person, form.get("name", "").strip(), _pasted(request), form.get("note", ""))
+    person, form, keys = person_of(request), request.POST, _without_private(request)
+    robot = add_robot(person, form.get("name", "").strip(), keys, form.get("note", ""))
     return f"/robots/{robot}", "The robot is registered. Give it models, then set it up."
 
 
@@ -45,6 +45,7 @@ def _show(request: HttpRequest, owner: str, name: str) -> Data:
 
 def _change(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
     form = request.POST
+    _without_private(request)
     new, note = form.get("name", "").strip(), form.get("note", "")
     robot = change_robot(person_of(request), owner, name, new_name=new, note=note)
     return f"/robots/{robot}", "It is changed."
@@ -58,7 +59,7 @@ def _delete(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
 
 
 def _add_keys(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
-    count = add_keys(person_of(request), owner, name, _pasted(request))
+    count = add_keys(person_of(request), owner, name, _without_private(request))
     return f"/robots/{owner}/{name}", "The key is registered." if count == 1 else f"{count} keys are registered."
 
 
@@ -103,17 +104,15 @@ PAGES = (
 )
 
 
-def _pasted(request: HttpRequest) -> str:
-    """The keys of the form. A private one is not shown again with the error, as all else of the form is."""
-    text = request.POST.get("keys", "")
-    if any(is_private(value) for value in request.POST.values() if isinstance(value, str)):
-        rest: QueryDict = request.POST.copy()
-        for name, value in request.POST.items():
-            if isinstance(value, str) and is_private(value):
-                rest[name] = ""
-        request.POST = rest  # type: ignore[assignment]
-        text = "PRIVATE KEY"  # it is refused wherever it was typed
-    return text
+def _without_private(request: HttpRequest) -> str:
+    """The keys of the form. A private one is refused, and not shown again with the error as the rest of a form is."""
+    form = request.POST
+    kept: QueryDict = form.copy()
+    for name in form:
+        if is_private(form[name]):
+            kept[name] = ""
+    request.POST = kept  # type: ignore[assignment]
+    return form.get("keys", "")
 
 
 def _limits(request: HttpRequest) -> Limits:

@@ -131,7 +131,8 @@ def _health(deployment: Deployment, rows: list[Placement], silent: list[str]) ->
         serving, revision = deployment.serving, rows[0].variant.revision
         other = serving is not None and serving.pk != rows[0].variant_id
         kept = f" Version {serving.revision} goes on serving." if other and serving else ""
-        return FAILED, f"Version {revision} does not run. {failed[0].reason}{kept}"
+        why = next((row.reason for row in failed if row.reason), "Its log says more.")
+        return FAILED, f"Version {revision} does not run. {why}{kept}"
     short = [row.server.name for row in ready if row.replicas_ready < deployment.replicas]
     if len(ready) == len(rows) and not silent and not short:
         return READY, ""

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from rilaas.hub.models import AuditEvent, Interceptor, Model, Person, Robot, RobotKey, Subscription
+from rilaas.hub.models import AuditEvent, Deployment, Interceptor, Model, Person, Robot, RobotKey, Subscription
 from rilaas.hub.models.model import PUBLIC
 from rilaas.hub.queries.access import find_robot, visible_models
 from rilaas.hub.queries.paging import paged
@@ -44,11 +44,14 @@ def show_robot(person: Person, owner: str, name: str) -> dict[str, Any]:
     keys = list(robot.keys.order_by("revoked_at", "pk"))
     good = set(usable(robot.subscriptions.all()).values_list("pk", flat=True))
     rows = robot.subscriptions.select_related("model__owner").order_by("model__owner__username", "model__name")
+    is_deployed = Exists(Deployment.objects.filter(model=OuterRef("model"), is_stopped=False))
+    rows = rows.annotate(is_deployed=is_deployed)
     subscriptions = [_subscription(row, row.pk in good) for row in rows]
     public = Model.objects.filter(visibility=PUBLIC).select_related("owner").order_by("-updated_at")[:_OFFERED]
     models = visible_models(robot.owner).select_related("owner").order_by("-updated_at")[:_OFFERED]
     events = AuditEvent.objects.filter(subject=str(robot)).select_related("person").order_by("-at")[:_EVENTS]
-    usable_models = [row["model"] for row in subscriptions if row["is_usable"]] or [str(model) for model in public]
+    own = sorted((row for row in subscriptions if row["is_usable"]), key=lambda row: not row["is_deployed"])
+    usable_models = [row["model"] for row in own] or [str(model) for model in public]
     has_keys = sum(key.revoked_at is None for key in keys)
     return {
         **_row(robot, keys_in_force=has_keys, models=len(subscriptions)),
@@ -130,5 +133,6 @@ def _subscription(row: Subscription, is_usable: bool) -> dict[str, Any]:
         "rate_per_s": row.rate_per_s,
         "burst": row.burst,
         "is_usable": is_usable,
+        "is_deployed": getattr(row, "is_deployed", False),
         "created_at": row.created_at,
     }
