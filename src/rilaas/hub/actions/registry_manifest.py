@@ -9,7 +9,7 @@ from rilaas.core import TensorSpec
 from rilaas.store import ModelFolder
 
 CARD = "README.md"
-MAX_TEXT_BYTES = 30_000  # of the card and of the hooks: a page stays small whatever was uploaded
+MAX_TEXT_BYTES = 20_000  # of the card and of the hooks: a page stays small whatever was uploaded
 _CUT = "\n[cut here; the whole file is in the archive]\n"
 
 

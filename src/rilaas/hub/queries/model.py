@@ -14,7 +14,7 @@ from rilaas.hub.queries.paging import paged
 from rilaas.hub.queries.variant import variant_of
 
 MAX_FILES = 60  # that a page lists; a program gets all
-MAX_CHOICES = 100  # revisions that a form offers, the newest first
+MAX_CHOICES = 60  # revisions that a form offers, the newest first
 _MAX_DESCRIPTION = _MAX_NOTE = 300  # characters in lists
 
 
