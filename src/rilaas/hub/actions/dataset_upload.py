@@ -17,6 +17,7 @@ from rilaas.store.dataset import freeze_dataset
 DIRECT_BYTES = 4 * 2**20  # what is larger is frozen by a job
 _DIRECT_UNPACKED_BYTES = 64 * 2**20
 FREEZE = "dataset-freeze"
+_HEAVY = (b"\x1f\x8b", b"\x89MCAP", b"SQLite format 3")  # however small, they may hold much
 
 
 def upload_dataset(person: Person, files: Sequence[tuple[str, Path]], wanted: DatasetPush) -> DatasetPushed | Job:
@@ -84,9 +85,9 @@ def _is_light(path: Path) -> bool:
     if path.stat().st_size > DIRECT_BYTES:
         return False
     with path.open("rb") as file:
-        head = file.read(4)
+        head = file.read(512)
     if not head.startswith(b"PK"):
-        return head.startswith((b"\x89PNG", b"\xff\xd8\xff")) or len(head) < 4
+        return not head.startswith(_HEAVY) and head[257:262] != b"ustar"
     try:
         with zipfile.ZipFile(path) as archive:
             return sum(info.file_size for info in archive.infolist()) <= _DIRECT_UNPACKED_BYTES

@@ -45,12 +45,14 @@ def take_job(kinds: Collection[str]) -> Job | None:
 
 def beat(job_id: int, attempt: int, done: int, total: int, log: str) -> bool:
     """Say that the attempt goes on, and how far it is; False where it is not this worker's any more."""
-    return _mine(job_id, attempt).update(done=done, total=total, log=log, heartbeat_at=timezone.now()) == 1
+    rows: int = _mine(job_id, attempt).update(done=done, total=total, log=log, heartbeat_at=timezone.now())
+    return rows == 1
 
 
 def cancel_is_wanted(job_id: int, attempt: int) -> bool | None:
     """Whether the job is to be cancelled; None where it is not this worker's any more."""
-    return _mine(job_id, attempt).values_list("cancel_requested", flat=True).first()
+    wanted: bool | None = _mine(job_id, attempt).values_list("cancel_requested", flat=True).first()
+    return wanted
 
 
 def finish_job(job_id: int, attempt: int, result: dict[str, Any]) -> None:

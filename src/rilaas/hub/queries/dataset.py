@@ -31,7 +31,7 @@ def list_datasets(person: Person, *, search: str = "", page: str = "") -> dict[s
     listed = paged(datasets, page, _row)
     there = DatasetVersion.objects.filter(dataset__in=[row["id"] for row in listed["rows"]]).exclude(blob_sha256="")
     counted = there.values("dataset").annotate(newest=Max("number"), count=Count("pk"), samples=Max("samples"))
-    by_id = {row["dataset"]: row for row in counted}
+    by_id: dict[int, Any] = {row["dataset"]: row for row in counted}
     for row in listed["rows"]:
         found = by_id.get(row["id"], {})
         row["newest"], row["versions"] = found.get("newest"), found.get("count", 0)

@@ -77,8 +77,9 @@ def show_run(person: Person, run_id: int, *, order: str = "", page: str = "") ->
         "state": run.job.state,
         "is_open": run.job.state in ("queued", "running"),
         "failed_with": run.job.error,
-        "summary": run.summary,
+        "summary": _listed(run.summary),
         "order": "worst" if rows.order and order != "number" else "number",
+        "latency": run.summary.get("latency_s", {}).get("total"),
         "has_expected": bool(run.summary.get("errors")),
         "has_outputs": (run_folder(run.pk) / ALL).is_file(),
         "rows": samples,
@@ -213,8 +214,8 @@ def _sample_row(run: Run, row: dict[str, Any]) -> dict[str, Any]:
         "failed_with": row.get("error"),
         "total_s": row.get("total_s"),
         "compute_s": row.get("compute_s"),
-        "outputs": [{"name": name, **about} for name, about in row.get("outputs", {}).items()],
-        "errors": [{"name": name, **figures} for name, figures in row.get("errors", {}).items()],
+        "outputs": _named(row.get("outputs", {})),
+        "errors": _named(row.get("errors", {})),
     }
 
 
@@ -234,8 +235,19 @@ def _row(run: Run) -> dict[str, Any]:
         "samples": run.summary.get("samples"),
         "failed": run.summary.get("failed"),
         "p50_s": run.summary.get("latency_s", {}).get("total", {}).get("p50"),
-        "errors_by_output": run.summary.get("errors", {}),
+        "errors_by_output": _named(run.summary.get("errors", {})),
     }
+
+
+def _listed(summary: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of a run as lists, for an output may have any name."""
+    if not summary:
+        return {}
+    return {**summary, **{key: _named(summary[key]) for key in ("errors", "latency_s")}}
+
+
+def _named(figures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"name": name, **each} for name, each in figures.items()]
 
 
 def runnable(person: Person, limit: int = 50) -> list[str]:

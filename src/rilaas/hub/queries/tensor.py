@@ -16,7 +16,7 @@ _SHOWN_TEXTS, _SHOWN_CHARACTERS = 4, 80
 
 def shown(array: np.ndarray) -> dict[str, Any]:
     """``dtype`` and ``shape``, with ``values`` of a small one, ``min``, ``mean`` and ``max`` of a large one."""
-    about: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape)}
+    about: dict[str, Any] = {"dtype": array.dtype.name, "shape": list(array.shape), "values": None, "min": None}
     if array.dtype.kind in "OSU":
         about["dtype"] = "bytes"
         texts = [each.decode(errors="replace") if isinstance(each, bytes) else str(each) for each in array.flat[:4]]

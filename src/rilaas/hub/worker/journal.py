@@ -128,7 +128,7 @@ def _shapes(folder: Path, indexes: Sequence[int]) -> dict[str, tuple[str, tuple[
     found: dict[str, tuple[str, tuple[int, ...]] | None] = {}
     for index in indexes:
         for name, array in read_outputs(folder, index).items():
-            mine = (np.lib.format.dtype_to_descr(array.dtype), array.shape)
+            mine = (str(np.lib.format.dtype_to_descr(array.dtype)), array.shape)
             found[name] = mine if found.get(name, mine) == mine else None
     return found
 

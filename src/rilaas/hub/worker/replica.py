@@ -183,7 +183,7 @@ def _started(work: Work, variant: Variant) -> _Held:
         while not done.wait(_LOOK_S):
             work.check()
     except StopWork:
-        threading.Thread(target=lambda: (done.wait(), stack.close()), daemon=True).start()
+        threading.Thread(target=_close_later, args=(done, stack), daemon=True).start()
         raise
     if wrong:
         raise wrong[0]
@@ -192,9 +192,14 @@ def _started(work: Work, variant: Variant) -> _Held:
     return _Held(variant.digest, policy, stack)
 
 
+def _close_later(done: threading.Event, stack: ExitStack) -> None:
+    done.wait()
+    stack.close()
+
+
 def _unpacked(variant: Variant) -> Path:
     """The model folder of a variant."""
-    folder = home() / "unpacked" / variant.digest.removeprefix("sha256:")
+    folder = home() / "unpacked" / variant.digest.removeprefix("sha256:") / str(variant.manifest["name"])
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -202,5 +207,5 @@ def _unpacked(variant: Variant) -> Path:
         except NotFound:
             raise NotFound(f"The files of {variant.version.model}:{variant.revision} are gone.") from None
         unpack(archive, folder, digest=variant.digest)
-    os.utime(folder)  # the cleaning removes what was not used for a day
+    os.utime(folder.parent)  # the cleaning removes what was not used for a day
     return folder
