@@ -31,6 +31,7 @@ COMPARE_S = 0.5  # how often the epoch is compared
 LOOKUP_TIMEOUT_S = 0.25  # a look-up holds the event loop; after one that fails there is none for a while
 _LISTEN_TIMEOUT_S = 2.0
 _BEAT_S = 3.0  # a heartbeat that did not change for so long means that the hub is gone
+_LOOKUPS = 3  # of one robot, while changes come in between; its entry is used then, and not kept
 _MAX_STRANGERS = 4096  # keys of nobody that are remembered
 _SET_BACK = "Redis holds an older policy than the one in force"
 
@@ -61,16 +62,13 @@ class RedisAccess:
         self._beat: tuple[float, float] = (-math.inf, -math.inf)  # the hub's time_s, and when it was first seen
         self._problem = "Redis has not been asked yet"
         self._is_down = True
-        self._ending = threading.Event()
+        self._ending, self._has_tried = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep_listening, name="rilaas-policy", daemon=True)
 
     def start(self) -> None:
-        """Read what is shared, and listen in a thread; a Redis that is away is no error."""
-        try:
-            self._compare()
-        except Exception as error:
-            self._failed(error)
+        """Listen in a thread, and wait until it has read what is shared, or failed; a Redis away is no error."""
         self._thread.start()
+        self._has_tried.wait(4 * _LISTEN_TIMEOUT_S)
 
     def close(self) -> None:
         """Listen no more."""
@@ -101,9 +99,19 @@ class RedisAccess:
         """What the hub has is compared by its heartbeat in Redis; nothing is to be done."""
 
     def _look_up(self, kid: str) -> Registered | None:
+        found: Registered | None = None
+        for _ in range(_LOOKUPS):
+            generation = self._generation
+            found = self._asked(kid)
+            with self._lock:
+                if generation == self._generation:
+                    self._keep(kid, found)
+                    break
+        return found
+
+    def _asked(self, kid: str) -> Registered | None:
         if self._is_down:
             raise Unavailable(f"This robot is not in memory, and there is no asking Redis: {self._problem}.")
-        generation = self._generation
         try:
             with self._lookups.pipeline(transaction=True) as pipe:
                 pipe.get(EPOCH)
@@ -114,16 +122,15 @@ class RedisAccess:
             raise Unavailable(f"Redis does not answer: {error}.", "Try again in a moment.") from None
         if epoch is None or int(epoch) < self._epoch:
             raise Unavailable("Redis was emptied or set back, the hub has to fill it.", "Try again in a moment.")
-        found = None if row is None else _registered(kid, row)
-        with self._lock:
-            if generation == self._generation:
-                if found is not None:
-                    self._memory[kid] = found
-                else:
-                    if len(self._strangers) >= _MAX_STRANGERS:
-                        self._strangers.clear()
-                    self._strangers.add(kid)
-        return found
+        return None if row is None else _registered(kid, row)
+
+    def _keep(self, kid: str, found: Registered | None) -> None:
+        if found is not None:
+            self._memory[kid] = found
+            return
+        if len(self._strangers) >= _MAX_STRANGERS:
+            self._strangers.clear()
+        self._strangers.add(kid)
 
     def _keep_listening(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -142,6 +149,7 @@ class RedisAccess:
     def _listen(self, channel: Any) -> None:
         """Follow the changes until the connection breaks; whatever came before was missed."""
         self._compare(has_missed=True)
+        self._has_tried.set()
         compare_at = time.monotonic() + COMPARE_S
         while not self._ending.is_set():
             message = channel.get_message(timeout=max(0.0, compare_at - time.monotonic()))
@@ -224,6 +232,7 @@ class RedisAccess:
         if not self._ending.is_set():
             self._is_down = True
             self._tell(str(error) or type(error).__name__)
+        self._has_tried.set()
 
     def _tell(self, problem: str) -> None:
         if bool(problem) != bool(self._problem):
