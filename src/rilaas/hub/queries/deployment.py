@@ -12,6 +12,7 @@ from rilaas.core import NotFound
 from rilaas.hub.models import AuditEvent, Deployment, Model, Person, Placement, Variant
 from rilaas.hub.models.deployment import FAILED as PLACEMENT_FAILED
 from rilaas.hub.models.deployment import READY as PLACEMENT_READY
+from rilaas.hub.models.model import SHARED
 from rilaas.hub.queries.access import STRANGER, find_model, role_of, visible_models
 from rilaas.hub.queries.fleet import (
     EDGE,
@@ -43,7 +44,12 @@ def list_deployments(person: Person, *, search: str = "", page: str = "") -> dic
     rows = _loaded(Deployment.objects.filter(model__in=visible_models(person))).order_by("-pk")
     if search:
         rows = rows.filter(model__name__icontains=search)
-    return {**paged(rows, page, _row), "search": search}
+    shared = set(person.shared_models.filter(visibility=SHARED).values_list("pk", flat=True))
+
+    def show(row: Deployment) -> dict[str, Any]:
+        return _row(row, row.model.owner_id == person.pk or row.model_id in shared)
+
+    return {**paged(rows, page, show), "search": search}
 
 
 def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
@@ -61,7 +67,7 @@ def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
     aliases = list(deployment.model.aliases.all())
     machines = list_machines()
     return {
-        **_row(deployment),
+        **_row(deployment, role != STRANGER),
         "role": role,
         "may_change": role != STRANGER,
         "memory_bytes": deployment.memory_bytes,
@@ -82,7 +88,7 @@ def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
         "epoch": machines["epoch"],
         "balancers": list(BALANCERS),
         "revisions": _revisions(model),
-        "events": events_json(events),
+        "events": events_json(events) if role != STRANGER else [],
     }
 
 
@@ -99,7 +105,7 @@ def deployment_box(person: Person, page: Mapping[str, Any]) -> dict[str, Any]:
     is_edge = page["edge_only"] or (manifest.get("placement") or {}).get("sensitivity") == EDGE
     up = [server.name for server in servers_up() if server.kind == EDGE or not is_edge]
     return {
-        "deployment": _row(deployment) if deployment is not None else None,
+        "deployment": _row(deployment, page["role"] != STRANGER) if deployment is not None else None,
         "deploy": {"servers": up, "has_prod": any(alias["name"] == "prod" for alias in page["aliases"])},
     }
 
@@ -150,7 +156,8 @@ def _loaded(deployments: QuerySet[Deployment], *, log: bool = False) -> QuerySet
     return with_traffic(deployments, placements if log else placements.defer("log", "isolation"))
 
 
-def _row(deployment: Deployment) -> dict[str, Any]:
+def _row(deployment: Deployment, is_shown: bool) -> dict[str, Any]:
+    """What a list shows; reasons may quote the model's code, and are not for strangers to a public model."""
     state, reason = health(deployment)
     alias = next((alias for alias in deployment.model.aliases.all() if alias.name == deployment.follows), None)
     revision = {
@@ -160,7 +167,7 @@ def _row(deployment: Deployment) -> dict[str, Any]:
     return {
         "model": str(deployment.model),
         "state": state,
-        "reason": reason,
+        "reason": reason if is_shown else "",
         "follows": deployment.follows,
         "target": alias.variant.revision if alias else None,
         **revision,
