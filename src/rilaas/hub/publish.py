@@ -94,10 +94,11 @@ class Publisher:
 
     def _bring_up_to_date(self) -> int:
         held = self._client.get(redis_policy.EPOCH)
-        since = policy_since(-1 if held is None else int(held))
+        is_known = held is not None and self._epoch != -1  # what is there at the start may be another hub's
+        since = policy_since(int(held) if is_known else -1)
         document = since.document
         epoch, is_full = document["epoch"], document["full"]
-        if held is None or int(held) != epoch or is_full:
+        if is_full or int(held) != epoch:
             rows: dict[str, Any] = {} if is_full else dict.fromkeys(sorted(since.kids))
             for name, robot in document["robots"].items():
                 rows.update(redis_policy.rows_of(name, robot) if robot is not None else {})
