@@ -70,8 +70,9 @@ def show_evaluation(person: Person, evaluation_id: int, *, page: str = "") -> di
     """One evaluation: verdict, all metrics, episodes worst first, where the numbers come from."""
     evaluation = find_evaluation(person, evaluation_id)
     metrics = metrics_of(evaluation)
-    names = list(metrics)[:_COLUMNS]
-    episodes = paged(_worst_first(evaluation, metrics), page, lambda each: _episode(each, metrics, names))
+    episodes = paged(_worst_first(evaluation, metrics), page, lambda each: {"episode": each})
+    shown = [row["episode"] for row in episodes["rows"]]
+    names = [name for name in metrics if any(name in each.metrics for each in shown)][:_COLUMNS]
     return {
         **_row(evaluation),
         "summary": evaluation.summary,
@@ -83,7 +84,7 @@ def show_evaluation(person: Person, evaluation_id: int, *, page: str = "") -> di
             for server, part in metric.servers.items()
         ],
         "columns": names,
-        "episodes": episodes["rows"],
+        "episodes": [_episode(each, metrics, names) for each in shown],
         "failed": evaluation.episodes.filter(failed=True).count(),
         **{key: episodes[key] for key in ("page_number", "pages", "count")},
         "source": _source(evaluation),

@@ -73,9 +73,7 @@ def _counts(person: Person, mine: Any, reader: Reader) -> dict[str, int]:
 def _flow(counts: dict[str, int]) -> list[dict[str, Any]]:
     """The way of a model to robots, station by station."""
     return [
-        _station(
-            "Push", "/models", counts["models"], "models", f"{counts['own_versions']} versions that you may change"
-        ),
+        _station("Push", "/models", counts["models"], "models", f"{counts['own_versions']} versions of yours"),
         _station(
             "Evaluate", "/evaluations", counts["evaluations"], "evaluations", f"{counts['evaluations_passed']} passed"
         ),

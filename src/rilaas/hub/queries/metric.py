@@ -62,7 +62,7 @@ def _own_charts(own: dict[str, Any]) -> list[dict[str, Any]]:
         values = row.pop("values")
         if values:
             title = f"{row['name']} of {row['who']}"
-            charts.append(chart(f"own-{row['id']}", title, row["unit"], {row["name"]: values}))
+            charts.append(chart(f"own-{row['id']}", title, row["unit"], {row["name"]: values}, kind="free"))
     return charts
 
 
@@ -139,8 +139,9 @@ def _latency_charts(
         busiest = [row["group"] for row in latency_rows(parts, None)][:LINES]
         if len(busiest) > 1:
             found = latency_lines({key: growth for key, growth in parts.items() if key[0] in busiest}, 95)
+            lines = {name: found[name] for name in busiest}
             title = f"Round trip by {group}, p95"
-            charts.append(chart("round-trip-by", title, "ms", in_ms(found), deadline=deadline))
+            charts.append(chart("round-trip-by", title, "ms", in_ms(lines), deadline=deadline))
     return charts
 
 

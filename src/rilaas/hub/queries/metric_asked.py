@@ -21,6 +21,7 @@ RANGES = {
 CUSTOM = "custom"
 GROUPS = ("model", "robot", "server", "outcome")
 _STEPS = 60
+_LAG_S = 3.0  # services are read every 2 s: what is younger is not known yet
 _LONGEST_S = 366 * 86400.0
 
 
@@ -96,7 +97,7 @@ class Asked:
         """
         if self.range in RANGES:
             length_s = RANGES[self.range][1]
-            end_s = time.time() if now_s is None else now_s
+            end_s = time.time() - _LAG_S if now_s is None else now_s
             return Span(end_s - length_s, end_s, length_s / _STEPS)
         start_s, end_s = _seconds(self.start), _seconds(self.end)
         if not 1.0 <= end_s - start_s <= _LONGEST_S:

@@ -128,7 +128,7 @@ def chart(
         title: What it shows.
         unit: Of its values.
         lines: By label; a line called ``failed`` is red, nothing else is.
-        kind: ``lines`` or ``stack``.
+        kind: ``lines`` and ``stack`` begin at 0, ``free`` lines do not.
         deadline: Drawn as a line, in ``unit``.
     """
     series = [{"label": label, "values": values} for label, values in list(lines.items())[:LINES]]

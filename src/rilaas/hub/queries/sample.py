@@ -31,7 +31,9 @@ def visible_samples(person: Person) -> QuerySet[MetricSample]:
 def own_samples(person: Person, span: Span, asked: Asked) -> dict[str, Any]:
     """Series of own metrics: count, mean, extremes, and the means of each step of those with most samples."""
     start, end = (datetime.fromtimestamp(at_s, timezone.utc) for at_s in (span.start_s, span.end_s))
-    samples = visible_samples(person).filter(at__gt=start, at__lte=end)
+    samples = visible_samples(person).filter(at__gt=start)
+    if not asked.is_live:  # else what came just now counts into the last step
+        samples = samples.filter(at__lte=end)
     if asked.model:
         owner, _, name = asked.model.partition("/")
         samples = samples.filter(model__owner__username=owner, model__name=name)

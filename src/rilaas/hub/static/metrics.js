@@ -7,6 +7,15 @@ function colour(label, i) {
   return label === "failed" ? css("--bad") : COLOURS[i % COLOURS.length];
 }
 
+// Times in UTC, as fine as the range needs.
+function clock(span, full) {
+  return (at) => {
+    const text = new Date(at * 1e3).toISOString();
+    const time = text.slice(11, span <= 900 || full ? 19 : 16);
+    return span > 86000 || full ? `${text.slice(5, 10)} ${time}` : time;
+  };
+}
+
 function columns(chart, x) {
   const values = chart.series.map((each) => each.values);
   if (chart.kind !== "stack") return [x, ...values];
@@ -28,28 +37,43 @@ function deadlineLine(chart) {
     draw.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
     draw.beginPath(); draw.moveTo(left, y); draw.lineTo(left + width, y); draw.stroke();
     draw.font = `${11 * devicePixelRatio}px system-ui`;
+    draw.textAlign = "left"; draw.textBaseline = "alphabetic";
     draw.fillText(`deadline ${chart.deadline} ${chart.unit}`, left + 6 * devicePixelRatio, y - 4 * devicePixelRatio);
     draw.restore();
   }] } };
 }
 
-function options(chart, width) {
+// Rates and latencies begin at 0; what somebody posted may lie anywhere.
+function reach(chart, low, high) {
+  if (low === null) return [0, 1];
+  const top = Math.max(high, chart.deadline ?? high);
+  if (chart.kind === "free") {
+    const room = (high - low) * 0.1 || Math.abs(high) * 0.05 || 1;
+    return [low - room, high + room];
+  }
+  return [Math.min(0, low), top * 1.08 || 1];
+}
+
+function options(chart, x, width) {
+  const span = x[x.length - 1] - x[0];
   const shown = (i) => (plot, value, _, at) => {
     const own = at === null ? null : plot.chart.series[i].values[at];
     return own === null || own === undefined ? "-" : `${own} ${chart.unit}`;
   };
   const series = chart.series.map((each, i) => ({
-    label: each.label, stroke: colour(each.label, i), width: 1.6, value: shown(i), spanGaps: false, points: { size: 4 },
+    // Broad and pale, for the line of those answered lies on it as long as all is well.
+    ...(each.label === "sent" ? { stroke: colour(each.label, i) + "77", width: 5 } : { stroke: colour(each.label, i), width: 1.6 }),
+    label: each.label, value: shown(i), spanGaps: false, points: { size: 4 },
     fill: chart.kind === "stack" && i === 0 ? colour(each.label, i) + "99" : undefined,
   }));
   const bands = chart.kind !== "stack" ? [] : chart.series.slice(1).map((each, i) => (
     { series: [i + 2, i + 1], fill: colour(each.label, i + 1) + "99" }));
   const axis = { stroke: css("--soft"), grid: { stroke: css("--line"), width: 1 }, ticks: { stroke: css("--line") }, font: "11px system-ui" };
   return {
-    width, height: 220, series: [{ label: "UTC" }, ...series], bands,
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
-    axes: [{ ...axis }, { ...axis, size: 58, label: chart.unit, labelSize: 16, labelFont: "11px system-ui" }],
-    scales: { x: { time: true }, y: { range: (_, low, high) => [Math.min(0, low ?? 0), Math.max(high ?? 1, chart.deadline ?? 0) * 1.08 || 1] } },
+    width, height: 220, bands,
+    series: [{ label: "UTC", value: (_, at) => at === null ? "-" : clock(span, true)(at) }, ...series],
+    axes: [{ ...axis, space: 80, values: (_, ticks) => ticks.map(clock(span, false)) }, { ...axis, size: 58, label: chart.unit, labelSize: 16, labelFont: "11px system-ui" }],
+    scales: { x: { time: true }, y: { range: (_, low, high) => reach(chart, low, high) } },
     plugins: chart.deadline ? [deadlineLine(chart)] : [], cursor: { sync: { key: "metrics" } },
   };
 }
@@ -72,7 +96,7 @@ function draw() {
       title.textContent = chart.title;
       figure.append(title);
       place.append(figure);
-      const plot = new uPlot(options(chart, figure.clientWidth), columns(chart, data.x), figure);
+      const plot = new uPlot(options(chart, data.x, figure.clientWidth), columns(chart, data.x), figure);
       plot.chart = chart;
       plots.set(name, { plot, figure, shape });
     }
