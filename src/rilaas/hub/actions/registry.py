@@ -81,8 +81,9 @@ def check_push(person: Person, wanted: Push) -> Model | None:
         NotFound: The model, its owner, or the version that is meant, is not there, or hidden from the person.
         PermissionDenied: The person may only look at it.
     """
-    if wanted.variant:
-        checked_name(wanted.variant, "variant")
+    for name, what in ((wanted.owner, "person"), (wanted.name, "model"), (wanted.variant, "variant")):
+        if name:
+            checked_name(name, what)
     if len(wanted.note) > MAX_NOTE or "\0" in wanted.note:
         raise InvalidInput(f"A note has at most {MAX_NOTE} characters, all of them visible.")
     model = _existing(person, wanted) if wanted.name else None
@@ -106,7 +107,7 @@ def push(person: Person, folder: ModelFolder, wanted: Push) -> Pushed:
         InvalidInput: It is no variant: its signature is another one.
         NotFound: See ``check_push``; so further errors.
     """
-    wanted = replace(wanted, name=checked_name(wanted.name or folder.manifest.name, "model"))
+    wanted = replace(wanted, name=wanted.name or folder.manifest.name)
     model = check_push(person, wanted)
     if model is not None and (same := _same(model, folder, wanted)):
         return same

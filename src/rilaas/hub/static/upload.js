@@ -22,7 +22,7 @@
     const total = picked.reduce((sum, [, one]) => sum + one.size, 0);
     const left = pairs.length - picked.length;
     chosen.textContent = picked.length
-      ? `${picked.length === 1 ? picked[0][0] : `${picked.length} files`}, ${size(total)}${left ? `; ${left} hidden files stay here` : ""}`
+      ? `${picked.length === 1 ? picked[0][0] : `${picked.length} files`}, ${size(total)}${left ? `; ${left} hidden left out` : ""}`
       : "";
   }
 
@@ -114,7 +114,7 @@
       let answer = {};
       try { answer = JSON.parse(request.responseText); } catch { /* an error page */ }
       if (request.status === 200 || request.status === 201) {
-        location.href = `/models/${answer.model}?revision=${encodeURIComponent(answer.revision)}`;
+        location.href = `/models/${answer.model}?revision=${encodeURIComponent(answer.revision)}&pushed=${answer.is_new ? "new" : "same"}`;
         return;
       }
       idle();

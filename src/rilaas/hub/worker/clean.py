@@ -6,7 +6,8 @@ import shutil
 import time
 from pathlib import Path
 
-from rilaas.hub.actions.dataset import sweep
+from rilaas.hub.actions import dataset, registry
+from rilaas.hub.blob_store import clean as clean_uploads
 from rilaas.hub.blob_store import home
 from rilaas.hub.models import DatasetVersion, Job, Run
 from rilaas.hub.models.job import CANCELLED, FAILED, QUEUED, RUNNING
@@ -31,7 +32,9 @@ def clean() -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in _old(home() / "unpacked"):  # touched when used
         shutil.rmtree(folder, ignore_errors=True)
-    sweep()
+    dataset.sweep()
+    registry.sweep()
+    clean_uploads()
 
 
 def _old(root: Path) -> list[Path]:
