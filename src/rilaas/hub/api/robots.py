@@ -20,6 +20,7 @@ from rilaas.hub.actions.robot import (
 from rilaas.hub.actions.subscription import subscribe, unsubscribe
 from rilaas.hub.api.token import caller
 from rilaas.hub.queries.robot import list_robots, show_robot
+from rilaas.hub.queries.setup import set_up
 
 router = Router(tags=["robots"])
 _KEYS = "Public keys as in authorized_keys, one a line. The private half stays on the robot."
@@ -84,6 +85,16 @@ class Robot(RobotRow):
     subscriptions: list[Access]
 
 
+class SetUp(Schema):
+    """What is pasted on the robot: into a shell, and into Python."""
+
+    shell: str
+    python: str
+    address: str = Field(description="The interceptor's host:port.")
+    model: str = Field(description="A model that it may use, or ''.")
+    has_ca: bool = Field(description="Whether the shell's part brings the authority's certificate.")
+
+
 class NewRobot(Schema):
     """A robot to be registered."""
 
@@ -123,6 +134,12 @@ def add(request: HttpRequest, robot: NewRobot) -> Status[dict[str, Any]]:
 def robot(request: HttpRequest, owner: str, name: str) -> dict[str, Any]:
     """One robot."""
     return show_robot(caller(request, "read"), owner, name)
+
+
+@router.get("/robots/{owner}/{name}/set-up", response=SetUp)
+def instructions(request: HttpRequest, owner: str, name: str) -> dict[str, Any]:
+    """What is to be pasted on the robot."""
+    return set_up(show_robot(caller(request, "read"), owner, name), request.get_host())
 
 
 @router.patch("/robots/{owner}/{name}", response=Robot)

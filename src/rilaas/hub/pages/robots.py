@@ -19,7 +19,6 @@ from rilaas.hub.actions.subscription import subscribe, unsubscribe
 from rilaas.hub.pages.page import Data, Page, person_of
 from rilaas.hub.queries.robot import list_robots, show_robot
 from rilaas.hub.queries.setup import set_up
-from rilaas.route.config import DEFAULT_PORT
 
 
 def _list(request: HttpRequest) -> Data:
@@ -37,10 +36,7 @@ def _add(request: HttpRequest) -> tuple[str, str]:
 
 def _show(request: HttpRequest, owner: str, name: str) -> Data:
     data = show_robot(person_of(request), owner, name)
-    host = request.get_host().rpartition(":")[0] or request.get_host()
-    address = data["interceptors"][0] if data["interceptors"] else f"{host}:{DEFAULT_PORT}"
-    kinds = [key["kind"] for key in data["keys"] if key["revoked_at"] is None]
-    return {**data, "set_up": set_up(name, kinds, address, data["use_model"] or "OWNER/MODEL", host.strip("[]"))}
+    return {**data, "set_up": set_up(data, request.get_host())}
 
 
 def _change(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from rilaas.client.robot_client import address_of
+from rilaas.route.config import DEFAULT_PORT
 
 _FILES = {"ssh-ed25519": "id_ed25519", "ssh-rsa": "id_rsa"}
+_TYPES = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa -b 3072"}
 _ANYWHERE = ("0.0.0.0", "[::]", "::")
 CA_PATH = "~/.rilaas/ca.pem"
 
@@ -19,7 +21,7 @@ _PYTHON = """\
 import numpy
 from rilaas.client import RobotClient
 
-rc = RobotClient({address!r}, {model!r}, {version!r}, {key!r}, {ca!r})
+rc = RobotClient({address!r}, {model!r}, '', {key!r}, {ca!r})
 print("\\n".join(map(str, rc.signature.inputs.values())))
 inputs = {{
     spec.name: numpy.full([max(1, size) for size in spec.shape], b"" if spec.datatype == "BYTES" else 0, spec.dtype)
@@ -44,34 +46,39 @@ def authority_path() -> Path:
     return Path(settings.HOME).parent / "tls" / "ca.pem"
 
 
-def set_up(robot: str, kinds: list[str], address: str, model: str, host: str) -> dict[str, Any]:
+def set_up(robot: Mapping[str, Any], host: str) -> dict[str, Any]:
     """Commands for the robot's shell, and a Python program that asks a model.
 
     Args:
-        robot: Its name, for the key's comment.
-        kinds: Kinds of its keys in force, as they begin the public lines.
-        address: An interceptor's ``host:port``.
-        model: A model that it may use.
-        host: Under which the reader reaches the hub: an interceptor that listens everywhere is there too.
+        robot: As ``show_robot`` gives it.
+        host: ``host[:port]`` under which the reader reaches the hub: an interceptor that listens on every address is
+            there too, and where none is known, that is the guess.
     """
-    kind = kinds[0] if kinds else "ssh-ed25519"
-    key = f"~/.ssh/{_FILES.get(kind, 'id_ecdsa' if kind.startswith('ecdsa') else 'id_ed25519')}"
+    kind = next((key["kind"] for key in robot["keys"] if key["revoked_at"] is None), "ssh-ed25519")
+    own, _ = address_of(host)
+    known = [_reachable(address, own) for address in robot["interceptors"]]
+    address = known[0] if known else f"{f'[{own}]' if ':' in own else own}:{DEFAULT_PORT}"
+    key = f"~/.ssh/{_FILES.get(kind, 'id_ecdsa')}"
     pem = authority_pem()
     shell = [
         "# A key, where there is none; its public half is registered on this page.",
         "mkdir -p -m 700 ~/.ssh ~/.rilaas",
-        f"test -f {key} || ssh-keygen -q -t {_TYPES.get(kind, 'ed25519')} -N '' -C {shlex.quote(robot)} -f {key}",
+        f"test -f {key} || ssh-keygen -q -t {_TYPES.get(kind, 'ecdsa')} -N '' -C {robot['name']} -f {key}",
         f"cat {key}.pub",
         "# The client.",
         "python3 -m pip install rilaas",
     ]
     if pem:
         shell += ["# The certificate of the fleet's authority.", f"cat > {CA_PATH} <<'END'", pem.strip(), "END"]
-    python = _PYTHON.format(address=_reachable(address, host), model=model, version="", key=key, ca=CA_PATH)
-    return {"shell": "\n".join(shell), "python": python, "has_ca": bool(pem), "ca_path": CA_PATH}
-
-
-_TYPES = {"ssh-ed25519": "ed25519", "ssh-rsa": "rsa -b 3072", "ecdsa-sha2-nistp256": "ecdsa"}
+    python = _PYTHON.format(address=address, model=robot["use_model"] or "OWNER/MODEL", key=key, ca=CA_PATH)
+    return {
+        "shell": "\n".join(shell),
+        "python": python,
+        "address": address,
+        "model": robot["use_model"],
+        "has_ca": bool(pem),
+        "ca_path": CA_PATH,
+    }
 
 
 def _reachable(address: str, host: str) -> str:
