@@ -29,7 +29,11 @@ def _new(request: HttpRequest) -> Data:
 def _show(request: HttpRequest, owner: str, name: str) -> Data:
     person, number = person_of(request), number_of(request.GET.get("version", ""), "version")
     data = show_dataset(person, owner, name, number=number, page=request.GET.get("page", ""))
-    return {**data, "runs": list_runs(person, dataset=data["ref"], limit=20), "runnable": runnable(person)}
+    return {
+        **data,
+        "runs": list_runs(person, dataset=data["ref"], limit=20),
+        "runnable": runnable(person, (data["shown"] or {}).get("fields", [])),
+    }
 
 
 def _sample(request: HttpRequest, owner: str, name: str, number: int, index: int) -> Data:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest
 
 from rilaas.core import InvalidInput
 from rilaas.hub.actions.job import cancel_job
 from rilaas.hub.actions.run import start_run, start_trial
+from rilaas.hub.models import Model, Variant
 from rilaas.hub.pages.form_files import form_files
 from rilaas.hub.pages.page import Data, Page, person_of
 from rilaas.hub.pages.reference import number_of
@@ -48,7 +51,7 @@ def _run_page(request: HttpRequest, owner: str, name: str) -> Data:
     return {
         "ref": str(model),
         "variants": revisions(model),
-        "datasets": choices(person),
+        "datasets": choices(person, _inputs(model)),
         "runs": list_runs(person, model=str(model)),
     }
 
@@ -67,6 +70,12 @@ def _run(request: HttpRequest, owner: str, name: str) -> str:
         number_of(number, "version"),
     )
     return f"/runs/{run.pk}"
+
+
+def _inputs(model: Model) -> list[dict[str, Any]]:
+    """Of its newest version."""
+    newest = Variant.objects.filter(version__model=model, name="").order_by("-version__number").first()
+    return list(newest.manifest.get("inputs", [])) if newest else []
 
 
 PAGES = (

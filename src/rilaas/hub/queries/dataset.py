@@ -11,7 +11,7 @@ from rilaas.hub.dataset_store import dataset_blobs, picture_folder
 from rilaas.hub.models import Dataset, DatasetVersion, Person
 from rilaas.hub.queries.access import OWNER, STRANGER, find_dataset, role_of, visible_datasets
 from rilaas.hub.queries.paging import paged
-from rilaas.hub.queries.tensor import shown
+from rilaas.hub.queries.tensor import may_fit, shown
 from rilaas.report.overlay import draw, thumbnail
 from rilaas.report.overlay.raster import find_picture
 from rilaas.store.dataset import Dataset as Frozen
@@ -20,7 +20,7 @@ from rilaas.store.dataset import Sample
 PER_GALLERY = 24
 _MAX_VERSIONS = 100
 _MAX_DESCRIPTION = 300  # characters in lists
-THUMB_PX, PICTURE_PX = 240, 640
+THUMB_PX, PICTURE_PX = 356, 640
 
 
 def list_datasets(person: Person, *, search: str = "", page: str = "") -> dict[str, Any]:
@@ -155,11 +155,21 @@ def find_version(person: Person, owner: str, name: str, number: int | None = Non
     return version
 
 
-def choices(person: Person, limit: int = 50) -> list[dict[str, Any]]:
-    """Newest versions of the datasets that changed last, for a form."""
+def choices(person: Person, inputs: list[dict[str, Any]], limit: int = 50) -> dict[str, list[str]]:
+    """Newest versions of the datasets that changed last, for a form.
+
+    Returns:
+        ``fit``: those whose fields may be a model's inputs; ``others``.
+    """
     rows = visible_datasets(person).annotate(newest=Max("versions__number", filter=~Q(versions__blob_sha256="")))
-    rows = rows.filter(newest__isnull=False).select_related("owner").order_by("-updated_at", "-pk")[:limit]
-    return [{"ref": str(row), "number": row.newest, "value": f"{row}:{row.newest}"} for row in rows]
+    rows = list(rows.filter(newest__isnull=False).select_related("owner").order_by("-updated_at", "-pk")[:limit])
+    newest = DatasetVersion.objects.filter(dataset__in=rows).values_list("dataset", "number", "info")
+    infos = {(dataset, number): info for dataset, number, info in newest}
+    found: dict[str, list[str]] = {"fit": [], "others": []}
+    for row in rows:
+        fits = may_fit(infos[row.pk, row.newest].get("fields", []), inputs)
+        found["fit" if fits else "others"].append(f"{row}:{row.newest}")
+    return found
 
 
 def _full(dataset: Dataset, version: DatasetVersion, page: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from rilaas.hub.models import Person, Run, Variant
 from rilaas.hub.models.model import SHARED
 from rilaas.hub.queries.access import visible_datasets, visible_models
 from rilaas.hub.queries.job import show_job
-from rilaas.hub.queries.tensor import shown, signature_of
+from rilaas.hub.queries.tensor import may_fit, shown, signature_of
 from rilaas.hub.worker.journal import ALL, INPUT, LINES, ORDER, read_outputs
 from rilaas.report.overlay import draw
 from rilaas.store.dataset import Dataset, Sample
@@ -250,9 +250,17 @@ def _named(figures: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"name": name, **each} for name, each in figures.items()]
 
 
-def runnable(person: Person, limit: int = 50) -> list[str]:
-    """Newest versions and their variants of the models that changed last, as references, for a form."""
+def runnable(person: Person, fields: list[dict[str, Any]], limit: int = 50) -> dict[str, list[str]]:
+    """Versions and variants of the models that changed last, as references, for a form.
+
+    Returns:
+        ``fit``: those that may take the fields of a dataset; ``others``.
+    """
     models = visible_models(person).order_by("-updated_at", "-pk").values_list("pk", flat=True)[:limit]
     rows = Variant.objects.filter(version__model__in=list(models)).select_related("version__model__owner")
-    rows = rows.defer("manifest", "files", "card").order_by("-version__model__updated_at", "-version__number", "name")
-    return [f"{row.version.model}:{row.revision}" for row in rows[:limit]]
+    rows = rows.defer("files", "card").order_by("-version__model__updated_at", "-version__number", "name")
+    found: dict[str, list[str]] = {"fit": [], "others": []}
+    for row in rows[:limit]:
+        fits = may_fit(fields, row.manifest.get("inputs", []))
+        found["fit" if fits else "others"].append(f"{row.version.model}:{row.revision}")
+    return found

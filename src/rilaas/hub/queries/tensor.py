@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,33 @@ def plain_number(value: Any) -> Any:
         return int(value)
     number = float(value)
     return number if math.isfinite(number) else str(number)
+
+
+def may_fit(fields: Sequence[Mapping[str, Any]], inputs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a dataset's fields may be a model's inputs, by names and shapes alone; ``store.bind`` decides.
+
+    Args:
+        fields: ``DatasetVersion.info["fields"]``.
+        inputs: ``Variant.manifest["inputs"]``.
+    """
+
+    def fits(field: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
+        named = spec["name"] in (field["name"], field["name"].rpartition("/")[2])
+        if not named and not len(fields) == len(inputs) == 1:
+            return False
+        got, wanted = field["shape"], list(spec["shape"])
+        if got is None:
+            return True
+        if len(got) + 1 == len(wanted) and wanted[0] in (-1, 1):
+            wanted = wanted[1:]
+        is_image = spec["datatype"] == "UINT8" and len(wanted) >= 3 and wanted[-1] == 3
+        if is_image:
+            return field["dtype"] in ("uint8", "uint16")  # it is resized
+        return len(got) == len(wanted) and all(
+            want in (-1, size) or size is None for want, size in zip(wanted, got, strict=True)
+        )
+
+    return all(any(fits(field, spec) for field in fields) for spec in inputs)
 
 
 def signature_of(manifest: Mapping[str, Any]) -> Signature:
