@@ -16,6 +16,7 @@ from rilaas.wire import HubConnection
 LOCAL_TOKEN = Path("hub", "token")  # in the home: made by `rilaas hub` for the command line on its machine
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _EVERY_S = 0.2
+_ANSWER_S = 600.0  # checking and packing gigabytes takes the hub minutes
 
 
 def open_hub(settings: Settings) -> HubConnection:
@@ -38,7 +39,7 @@ def open_hub(settings: Settings) -> HubConnection:
             "Make one on its page Account, with the scopes read and write, and set RILAAS_TOKEN.",
         )
     ca = settings.ca or (settings.ca_path if is_near and settings.ca_path.is_file() else None)
-    return HubConnection(settings.hub, token, ca_path=ca)
+    return HubConnection(settings.hub, token, ca_path=ca, timeout_s=_ANSWER_S)
 
 
 def owned(ref: ModelRef, hub: HubConnection) -> ModelRef:

@@ -59,7 +59,7 @@ def _visibility(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
 def _share(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
     whom = request.POST.get("person", "").strip()
     share(person_of(request), "model", owner, name, whom)
-    return f"/models/{owner}/{name}", f"{whom} sees the model and may push, promote and deploy it."
+    return f"/models/{owner}/{name}", f"{whom} is a collaborator now."
 
 
 def _unshare(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
