@@ -91,7 +91,8 @@ def server_reported(name: str, state: ServerState) -> int:
     with transaction.atomic():
         server, is_new = Server.objects.select_for_update().get_or_create(name=name)
         before = _route(server)
-        server.address, server.insecure, server.metrics_address = state.address, state.insecure, state.metrics
+        server.address, server.metrics_address = _line(state.address), _line(state.metrics)
+        server.insecure = state.insecure
         kind, server.kind, server.added_delay_s = server.kind, state.kind, state.added_delay_s
         server.last_report_at = timezone.now()
         fields = ["address", "insecure", "metrics_address", "kind", "added_delay_s", "last_report_at"]
@@ -120,13 +121,13 @@ def interceptor_reported(name: str, state: InterceptorState) -> int:
         raise InvalidInput(f"There is no source {state.source[:40]!r}.", did_you_mean(state.source, ("hub", "redis")))
     age_s = state.policy_age_s if math.isfinite(state.policy_age_s) else 1e9
     values = {
-        "address": state.address,
-        "metrics_address": state.metrics,
+        "address": _line(state.address),
+        "metrics_address": _line(state.metrics),
         "epoch": state.epoch,
         "policy_age_s": max(0.0, age_s),
         "source": state.source,
         "source_ok": state.source_ok,
-        "problem": state.problem[:LINE],
+        "problem": _line(state.problem),
         "last_report_at": timezone.now(),
     }
     with transaction.atomic():
@@ -177,8 +178,8 @@ def _placements_reported(server: Server, states: Sequence[PlacementState]) -> bo
 
 def _take(row: Placement, state: PlacementState) -> bool:
     """Set a row to a report; returns whether that is something new."""
-    log = "\n".join(line[:LINE] for line in list(state.log)[-LOG_LINES:])
-    fresh = (state.state, state.reason[:LINE], state.replicas_ready, state.restarts, state.isolation[:LINE], log)
+    log = "\n".join(_line(line) for line in list(state.log)[-LOG_LINES:])
+    fresh = (state.state, _line(state.reason), state.replicas_ready, state.restarts, _line(state.isolation), log)
     if fresh == (row.state, row.reason, row.replicas_ready, row.restarts, row.isolation, row.log):
         return False
     row.state, row.reason, row.replicas_ready, row.restarts, row.isolation, row.log = fresh
@@ -187,3 +188,8 @@ def _take(row: Placement, state: PlacementState) -> bool:
 
 def _route(server: Server) -> tuple[str, str, bool, float]:
     return server.address, server.kind, server.insecure, server.added_delay_s
+
+
+def _line(text: str) -> str:
+    """Text of a machine as a database takes it: PostgreSQL has no place for a zero byte."""
+    return text[:LINE].replace("\0", "\ufffd")

@@ -258,7 +258,7 @@ def _kids(robot: Robot) -> list[str]:
 def _note(text: str) -> str:
     if len(text) > _MAX_NOTE:
         raise InvalidInput(f"The note has {len(text)} characters; at most {_MAX_NOTE} are kept.")
-    return text.strip()
+    return text.strip().replace("\0", "")
 
 
 def _taken(owner: Person, name: str) -> Conflict:

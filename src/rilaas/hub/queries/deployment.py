@@ -42,6 +42,7 @@ _TAIL = 40  # lines of a placement's log on the page
 def list_deployments(person: Person, *, search: str = "", page: str = "") -> dict[str, Any]:
     """Deployments of models that the person may see, the newest first."""
     rows = _loaded(Deployment.objects.filter(model__in=visible_models(person))).order_by("-pk")
+    search = search.replace("\0", "")
     if search:
         rows = rows.filter(model__name__icontains=search)
     shared = set(person.shared_models.filter(visibility=SHARED).values_list("pk", flat=True))

@@ -26,6 +26,7 @@ def list_robots(person: Person, *, search: str = "", state: str = "", page: str 
     robots = Robot.objects.select_related("owner")
     if not person.is_staff:
         robots = robots.filter(owner=person)
+    search = search.replace("\0", "")
     if search:
         robots = robots.filter(Q(name__icontains=search) | Q(owner__username__icontains=search))
     counts = _counts(robots)
