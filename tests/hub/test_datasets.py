@@ -141,7 +141,6 @@ def test_a_version_is_downloaded_as_numpy_reads_it(alice, browser, tmp_path):
     make_dataset(alice, tmp_path, rows(2))
     answer = browser(alice).get("/api/v1/datasets/alice/rows/versions/1/file")
     (tmp_path / "got.npz").write_bytes(b"".join(answer.streaming_content))
-    answer.close()
     with np.load(tmp_path / "got.npz") as arrays:
         assert arrays["000001/inputs/x"].tolist() == [3, 4, 5]
     with Frozen(tmp_path / "got.npz") as data:

@@ -105,7 +105,6 @@ def test_all_outputs_come_as_one_npz(alice, affine, worker, tmp_path, browser):
         assert arrays["sample"].tolist() == [0, 1, 2]
         assert arrays["y"].shape == (3, 1, 3)
         np.testing.assert_allclose(arrays["y"].ravel(), 2 * np.arange(9) + 1)
-    answer.close()
 
 
 def test_a_sample_that_fails_does_not_end_the_run_not_even_with_the_models_process(alice, worker, tmp_path):

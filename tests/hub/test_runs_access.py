@@ -56,7 +56,7 @@ def statuses(client, addresses, run):
         answer = client.get(address.format(run=run.pk, job=run.job_id))
         found[address] = answer.status_code
         if answer.streaming:
-            answer.close()
+            b"".join(answer.streaming_content)  # which closes it
     return found
 
 

@@ -162,11 +162,11 @@ def choices(person: Person, inputs: list[dict[str, Any]], limit: int = 50) -> di
         ``fit``: those whose fields may be a model's inputs; ``others``.
     """
     rows = visible_datasets(person).annotate(newest=Max("versions__number", filter=~Q(versions__blob_sha256="")))
-    rows = list(rows.filter(newest__isnull=False).select_related("owner").order_by("-updated_at", "-pk")[:limit])
-    newest = DatasetVersion.objects.filter(dataset__in=rows).values_list("dataset", "number", "info")
+    datasets = list(rows.filter(newest__isnull=False).select_related("owner").order_by("-updated_at", "-pk")[:limit])
+    newest = DatasetVersion.objects.filter(dataset__in=datasets).values_list("dataset", "number", "info")
     infos = {(dataset, number): info for dataset, number, info in newest}
     found: dict[str, list[str]] = {"fit": [], "others": []}
-    for row in rows:
+    for row in datasets:
         fits = may_fit(infos[row.pk, row.newest].get("fields", []), inputs)
         found["fit" if fits else "others"].append(f"{row}:{row.newest}")
     return found
