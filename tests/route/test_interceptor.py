@@ -49,6 +49,9 @@ class Upstream:
     def models(self):
         return self.states
 
+    async def look(self):
+        pass
+
 
 class Access:
     def __init__(self, **models):

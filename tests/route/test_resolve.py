@@ -43,6 +43,9 @@ class Upstream:
     def models(self):
         return self.states
 
+    async def look(self):
+        pass
+
 
 class Access:
     def __init__(self, fleet, public=None, **models):

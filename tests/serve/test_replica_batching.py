@@ -55,6 +55,14 @@ def together(client, *requests, deadline=np.inf):
     return client.frames(len(requests))
 
 
+def test_an_answer_tells_how_long_it_waited_for_the_model_and_how_long_for_others(path):
+    with ReplicaClient(path) as client:
+        first, second = [decode_response(frame.body).parameters for frame in together(client, x(1), x(2))]
+        assert first["rilaas_batch_s"] > 0.5  # of the 1.0 s that the model waits for a full batch
+        assert first["rilaas_queue_s"] < 0.5
+        assert second["rilaas_batch_s"] <= first["rilaas_batch_s"]
+
+
 def outputs(frames):
     return [decode_response(frame.body).tensors["y"].tolist() for frame in frames]
 
@@ -155,5 +163,6 @@ def test_each_answer_has_its_own_queue_time(path):
         time.sleep(0.05)
         for value in (2, 3, 4):
             client.send(encode_request("m", "", x(value)))
-        queues = {frame.call: decode_response(frame.body).parameters["rilaas_queue_s"] for frame in client.frames(4)}
+        told = {frame.call: decode_response(frame.body).parameters for frame in client.frames(4)}
+    queues = {call: row["rilaas_queue_s"] + row["rilaas_batch_s"] for call, row in told.items()}
     assert queues[1] >= 0.05 + min(queues[call] for call in (2, 3, 4))

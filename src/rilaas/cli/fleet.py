@@ -1,26 +1,25 @@
-"""A small fleet on this machine: servers, an interceptor with TLS, a robot with its key; each server a process."""
+"""A small fleet on this machine: the hub, servers, an interceptor with TLS; each a process, watched and restarted."""
 
 from __future__ import annotations
 
 import fcntl
-import json
 import os
-import signal
-import subprocess
+import socket
 import sys
-import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rilaas.core import ModelRef, Unavailable
-from rilaas.wire import ensure_authority, generate_key
+from rilaas.cli.lifetime import host_and_port
+from rilaas.core import Unauthenticated, Unavailable
+from rilaas.deploy.processes import Processes
+from rilaas.deploy.service_process import ServiceProcess
+from rilaas.wire import HubConnection, ensure_authority
 
-STOP_TIMEOUT_S = 20.0
-
-ROBOT = "demo-robot"
+INTERCEPTOR = "route-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,147 +39,140 @@ class FleetServer:
 
 @dataclass(slots=True)
 class Fleet:
-    """Starts on ``__enter__``, ends its processes on ``__exit__``.
+    """Starts on ``__enter__``, ends its processes on ``__exit__``; what people have made stays in ``home``.
 
     Attributes:
-        folder: Where keys, certificates, configuration and logs go; kept.
-        model: The model folder that every server serves.
-        name: The model's name.
-        servers: What to start.
-        balancer: How the interceptor chooses.
+        home: Folder of all state: the hub's data, keys, certificates, tokens, logs.
+        servers: Where models run.
         listen: Where the interceptor listens; port 0 takes a free one.
-        address: ``127.0.0.1:port`` of the interceptor, once it is up.
-        about: What each server said when it was ready, by name.
+        hub_listen: Where the hub does.
+        url: The hub's address, once it is up.
+        entry: A link that signs the one who runs the hub in, once.
+        address: ``host:port`` of the interceptor, once it is up.
     """
 
-    folder: Path
-    model: Path
-    name: str
+    home: Path
     servers: Sequence[FleetServer]
-    balancer: str = "least_connections"
     listen: str = "127.0.0.1:0"
+    hub_listen: str = "127.0.0.1:0"
+    url: str = ""
+    entry: str = ""
     address: str = ""
-    about: dict[str, dict[str, Any]] = field(default_factory=dict)
-    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    processes: Processes = field(default_factory=Processes)
+    _token: str = ""
     _lock: int = -1
 
     @property
-    def key_path(self) -> Path:
-        """The robot's private key."""
-        return self.folder / "robot"
-
-    @property
     def ca_path(self) -> Path:
-        """The certificate that the robot trusts."""
-        return self.folder / "tls" / "ca.pem"
+        """The certificate that robots trust."""
+        return self.home / "tls" / "ca.pem"
 
     def __enter__(self) -> Fleet:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         self._take_folder()
         try:
-            self._start()
+            self._start_hub()
         except BaseException:
-            self._stop()
+            self._end()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self._end()
 
-    def check(self) -> None:
-        """See that all its processes are there.
+    def connect(self) -> HubConnection:
+        """A connection to the hub as the one who runs it; close it."""
+        return HubConnection(self.url, self._token)
+
+    def start_machines(self) -> None:
+        """Start servers and interceptor, side by side.
 
         Raises:
-            Unavailable: One has ended; with its name, its last error and its log.
+            Unavailable: One did not start; with its last error and its log.
         """
-        for name, process in self.processes.items():
-            if process.poll() is not None:
-                raise self._ended(name, "ended")
+        ensure_authority(self.home / "tls")
+        with self.connect() as hub:
+            for server in self.servers:
+                self._write_token(hub, server.name, "server")
+            self._write_token(hub, INTERCEPTOR, "interceptor")
+        wanted = [(server.name, self._serve(server)) for server in self.servers] + [(INTERCEPTOR, self._route())]
+        with ThreadPoolExecutor(len(wanted)) as pool:
+            started = [pool.submit(self._launch, name, words) for name, words in wanted]
+        self.address = str([each.result() for each in started][-1]["address"])
+
+    def check(self) -> None:
+        """See that all its processes are there, or about to be started again.
+
+        Raises:
+            Unavailable: One has ended for good.
+        """
+        self.processes.check()
 
     def _take_folder(self) -> None:
-        """Keep other fleets out of the folder: they would replace the robot's key while this one uses it."""
-        self._lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        """Keep other fleets out of the folder: two hubs would write one database."""
+        self._lock = os.open(self.home / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(self._lock)
             raise Unavailable(
-                f"Another fleet is running in {self.folder}.", "End it, or take another folder with --out."
+                f"Another fleet is running in {self.home}.", "End it, or take another folder with --home."
             ) from None
 
-    def _start(self) -> None:
-        ensure_authority(self.folder / "tls")
-        self._write_access()
-        for server in self.servers:
-            arguments = ["serve", f"{ModelRef(self.name)}={self.model}", "--listen", "127.0.0.1:0", "--insecure"]
-            self._launch(server.name, arguments)
-        for server in self.servers:
-            self.about[server.name] = self._ready(server.name)
-        self._write_route()
-        self._launch("route", ["route", "--config", str(self.folder / "route.toml")])
-        self.about["route"] = self._ready("route")
-        self.address = str(self.about["route"]["address"])
+    def _start_hub(self) -> None:
+        said = self._launch("hub", ["hub", "--listen", _with_port(self.hub_listen)])
+        self.url, self.entry = str(said["url"]), str(said["entry"])
+        self._token = Path(said["token_file"]).read_text(encoding="utf-8").strip()
 
-    def _write_access(self) -> None:
-        for path in (self.key_path, self.key_path.with_suffix(".pub")):
-            path.unlink(missing_ok=True)
-        key = generate_key(self.key_path, comment=ROBOT).public
-        text = f'[robots.{ROBOT}]\nkeys = ["{key.line}"]\n[robots.{ROBOT}.models."{self.name}"]\nrate_per_s = 1000\n'
-        (self.folder / "access.toml").write_text(text + "burst = 100\n")
+    def _write_token(self, hub: HubConnection, name: str, scope: str) -> None:
+        """Give a machine a token of its own; that of an earlier start stays where it is still good."""
+        path = self._token_path(name)
+        if path.exists() and _is_good(HubConnection(self.url, path.read_text(encoding="utf-8").strip())):
+            return
+        made = hub.post("/api/v1/tokens", {"name": f"{name} of this machine", "scopes": [scope], "subject": name})
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(made["token"] + "\n")
 
-    def _write_route(self) -> None:
-        lines = [f'listen = "{self.listen}"', f'balancer = "{self.balancer}"', 'access = "access.toml"']
-        lines += ["[tls]", 'authority = "tls"']
-        for server in self.servers:
-            lines += ["[[servers]]", f'name = "{server.name}"', f'kind = "{server.kind}"', "insecure = true"]
-            lines += [f'address = "{self.about[server.name]["address"]}"', f"added_delay_s = {server.added_delay_s}"]
-        (self.folder / "route.toml").write_text("\n".join(lines) + "\n")
+    def _token_path(self, name: str) -> Path:
+        return self.home / "tokens" / name
 
-    def _launch(self, name: str, arguments: list[str]) -> None:
-        with (self.folder / f"{name}.log").open("w") as log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "rilaas.cli", *arguments, "--ready", "-"],
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,  # Ctrl-C is for us; we end them in order
-            )
+    def _serve(self, server: FleetServer) -> list[str]:
+        words = ["serve", "--hub", self.url, "--name", server.name, "--kind", server.kind, "--insecure"]
+        words += ["--token-file", str(self._token_path(server.name)), "--added-delay", str(server.added_delay_s)]
+        return [*words, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
 
-    def _ready(self, name: str) -> dict[str, Any]:
-        process = self.processes[name]
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if line:
-            said: dict[str, Any] = json.loads(line)
-            return said
-        process.wait(STOP_TIMEOUT_S)
-        raise self._ended(name, "did not start")
+    def _route(self) -> list[str]:
+        words = ["route", "--hub", self.url, "--name", INTERCEPTOR, "--token-file", str(self._token_path(INTERCEPTOR))]
+        words += ["--tls", str(self.home / "tls"), "--listen", _with_port(self.listen)]
+        return [*words, "--metrics", "127.0.0.1:0"]
 
-    def _ended(self, name: str, what: str) -> Unavailable:
-        """The error that tells of a process that is gone, by what it wrote last."""
-        log = self.folder / f"{name}.log"
-        told = dict(
-            line.split(": ", 1) for line in log.read_text().splitlines() if line.startswith(("error: ", "hint: "))
-        )
-        code = self.processes[name].returncode
-        how = f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
-        return Unavailable(
-            f"{name} {what}: {told.get('error', f'{how}.')}", f"{told.get('hint', '')} Its log is {log}.".strip()
-        )
+    def _launch(self, name: str, words: list[str]) -> dict[str, Any]:
+        command = [sys.executable, "-m", "rilaas.cli", *words, "--home", str(self.home), "--ready", "-"]
+        return self.processes.start(ServiceProcess(name, command, self.home / "logs" / f"{name}.log"))
 
-    def _stop(self) -> None:
-        for process in reversed(self.processes.values()):
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        end = time.monotonic() + STOP_TIMEOUT_S
-        for process in self.processes.values():
-            try:
-                process.wait(max(0.1, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+    def _end(self) -> None:
+        self.processes.stop()
         os.close(self._lock)
+
+
+def _is_good(connection: HubConnection) -> bool:
+    """Whether the hub knows the connection's token."""
+    with connection:
+        try:
+            connection.get("/api/v1/me")
+        except Unauthenticated:
+            return False
+        return True
+
+
+def _with_port(address: str) -> str:
+    """An address whose port is the same after a restart: 0 becomes one that is free now."""
+    host, port = host_and_port(address)
+    if port:
+        return address
+    with socket.create_server((host, 0)) as probe:
+        return f"{host}:{probe.getsockname()[1]}"

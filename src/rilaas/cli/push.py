@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,33 @@ _PART_S = 1.0  # parts grow until each takes so long: a broken line loses about 
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    """What goes to the hub with the folder."""
+class Said:
+    """What goes to the hub with a folder.
+
+    Attributes:
+        ref: The model; with a version where it is a variant of that.
+        note: What is new, for people.
+        variant: Name of the variant, or ''.
+    """
 
     ref: ModelRef
-    note: str
-    variant: str
+    note: str = ""
+    variant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a folder became on the hub.
+
+    Attributes:
+        ref: Its reference there, with owner and version.
+        is_new: Whether this push made it.
+        archive_bytes: How much was packed; 0 where it was there already.
+    """
+
+    ref: ModelRef
+    is_new: bool
+    archive_bytes: int
 
 
 @click.command("push", epilog=EXAMPLE)
@@ -76,7 +97,7 @@ def command(
     model = read_model_folder(folder)
     output.talk(f"{model.manifest.name}: {len(model.files)} files, {model.size_bytes:,} bytes, valid")
     if to_hub:
-        _to_hub(model, settings, _Said(_named(model, name), note, variant), output)
+        _to_hub(model, settings, Said(_named(model, name), note, variant), output)
         return
     if out is None:
         stored = Shelf(settings.home).push(model)
@@ -101,23 +122,39 @@ def _named(model: ModelFolder, name: str | None) -> ModelRef:
     return ref
 
 
-def _to_hub(model: ModelFolder, settings: Settings, said: _Said, output: Output) -> None:
+def push_folder(hub: HubConnection, model: ModelFolder, said: Said, output: Output) -> Pushed:
+    """Send a model folder to a hub, unless its content is there already.
+
+    Args:
+        hub: An open connection.
+        model: What to send.
+        said: What goes with it.
+        output: Where progress is shown.
+
+    Returns:
+        What it became.
+    """
+    said = replace(said, ref=owned(said.ref, hub))
+    made = None if said.variant else _already(hub, said.ref, model.digest)
+    archive_bytes = 0
+    if made is None:
+        with tempfile.TemporaryDirectory(prefix="rilaas-push-") as place:
+            archive = pack(model, Path(place, "model.tar.gz"))
+            archive_bytes = archive.stat().st_size
+            made = _send(hub, archive, said, output)
+    return Pushed(ModelRef.parse(str(made["ref"])), bool(made["is_new"]), archive_bytes)
+
+
+def _to_hub(model: ModelFolder, settings: Settings, said: Said, output: Output) -> None:
     if said.ref.version and not said.variant:
         raise InvalidInput("The hub gives the numbers.", "Leave the version away, or add --variant NAME.")
-    with open_hub(settings) as hub, tempfile.TemporaryDirectory(prefix="rilaas-push-") as place:
-        said = _Said(owned(said.ref, hub), said.note, said.variant)
-        archive, made = Path(place, "model.tar.gz"), None
-        if not said.variant:
-            made = _already(hub, said.ref, model.digest)
-        if made is None:
-            pack(model, archive)
-            made = _send(hub, archive, said, output)
-        archive_bytes = archive.stat().st_size if archive.exists() else 0
-    ref = str(made["ref"])
-    output.talk(f"{'stored as' if made['is_new'] else 'already there as'} {ref}")
-    output.talk(f"its page: {settings.hub.rstrip('/')}/models/{said.ref.model}")
-    output.data(ref)
-    output.finish(_report(model, ref, f"{model.version}.tar.gz", archive_bytes), f"rilaas pull {ref}")
+    with open_hub(settings) as hub:
+        pushed = push_folder(hub, model, said, output)
+    output.talk(f"{'stored as' if pushed.is_new else 'already there as'} {pushed.ref}")
+    output.talk(f"its page: {settings.hub.rstrip('/')}/models/{pushed.ref.model}")
+    output.data(str(pushed.ref))
+    report = _report(model, str(pushed.ref), f"{model.version}.tar.gz", pushed.archive_bytes)
+    output.finish(report, f"rilaas pull {pushed.ref}")
 
 
 def _already(hub: HubConnection, ref: ModelRef, digest: str) -> dict[str, Any] | None:
@@ -129,7 +166,7 @@ def _already(hub: HubConnection, ref: ModelRef, digest: str) -> dict[str, Any] |
     return None if found["name"] else {"ref": f"{ref.model}:{found['revision']}", "is_new": False}
 
 
-def _send(hub: HubConnection, archive: Path, said: _Said, output: Output) -> dict[str, Any]:
+def _send(hub: HubConnection, archive: Path, said: Said, output: Output) -> dict[str, Any]:
     with archive.open("rb") as file:
         sha256 = hashlib.sha256()
         while chunk := file.read(2**20):

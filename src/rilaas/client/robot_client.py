@@ -231,9 +231,13 @@ def _number(told: object, default: float) -> float:
 def _prediction(reply: bytes, start: float, attempt: int) -> Prediction:
     response = decode_response(reply)
     told = response.parameters
-    steps = ("queue_s", "preprocess_s", "compute_s", "postprocess_s")
+    steps = ("queue", "batch", "preprocess", "compute", "postprocess")
+    queue_s, batch_s, pre_s, compute_s, post_s = (_number(told.get(f"rilaas_{step}_s"), 0.0) for step in steps)
     timing = Timing(
-        **{step: _number(told.get(f"rilaas_{step}"), 0.0) for step in steps},
+        queue_s + batch_s,
+        pre_s,
+        compute_s,
+        post_s,
         total_s=time.monotonic() - start,
         server=str(told.get("rilaas_server", "")),
         attempts=int(_number(told.get("rilaas_attempts"), 1)) + attempt - 1,

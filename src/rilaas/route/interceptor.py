@@ -6,6 +6,7 @@ and a library: a robot's client may hold one.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -36,6 +37,7 @@ from rilaas.wire import peek, with_model, with_parameters
 
 _log = logging.getLogger("rilaas.route")
 
+HEAR_S = 0.3  # a request waits at most so long for servers to say what they have
 MAX_DEATHS = 2  # processes that one request may take with it
 _STATUS = {"deadline_exceeded": "timeout"}  # of an outcome, by error code; all others are 'error'
 # What an error says of the server's health; every other one is an answer, so the server is well.
@@ -107,6 +109,7 @@ class Interceptor:
         model, outcome = "-", "internal"  # nobody invents labels
         try:
             target = self._target(caller, asked.model, asked.version)
+            await self._hear(target)
             is_renamed = (target.model, target.revision) != (asked.model, asked.version)
             if self._is_known(target.model):
                 model = target.model
@@ -127,6 +130,7 @@ class Interceptor:
     async def metadata(self, model: str, version: str, caller: Caller) -> bytes:
         """See ``Service.metadata``."""
         target = self._target(caller, model, version)
+        await self._hear(target)
         error = self._nobody(target, caller)
         for server in list(self.servers.values()):
             if server.may_be_asked(target.route) and server.has(target.model, target.revision):
@@ -150,6 +154,18 @@ class Interceptor:
             raise Unauthenticated("The robot's key is not registered any more.", "Ask the fleet's owner to add it.")
         self._seen[found.robot.name] = time.monotonic()
         return self._resolver.resolve(found.robot, self._access.fleet(), model, version)
+
+    async def _hear(self, target: Target) -> None:
+        """Ask the servers where the table says that they have what nobody is known to have ready.
+
+        The table may know sooner than we: a server that just loaded a version told the hub first.
+        """
+        route = target.route
+        if route is None or self._can_be_asked(target.model, target.revision, route):
+            return
+        looks = [each.upstream.look() for each in self.servers.values() if each.may_be_asked(route)]
+        if looks:
+            await asyncio.wait([asyncio.ensure_future(look) for look in looks], timeout=HEAR_S)
 
     def _can_be_asked(self, model: str, revision: str, route: ModelRoute) -> bool:
         return any(server.may_be_asked(route) and server.has(model, revision) for server in self.servers.values())

@@ -31,6 +31,7 @@ _log = logging.getLogger("rilaas.route")
 
 POLL_S = 1.0  # how often the server's list of models is asked for
 POLL_TIMEOUT_S = 2.0
+LOOK_S = 0.05  # at most so often besides
 
 
 class RemoteUpstream:
@@ -60,6 +61,8 @@ class RemoteUpstream:
         self._poller: asyncio.Task[None] | None = None
         self._stream: _Stream | None = None
         self._opening = asyncio.Lock()
+        self._look: asyncio.Task[None] | None = None
+        self._looked_at = 0.0
 
     async def start(self) -> None:
         """Learn the models once and keep learning; a server that is down is asked again and again."""
@@ -70,6 +73,8 @@ class RemoteUpstream:
         """Hang up."""
         if self._poller is not None:
             self._poller.cancel()
+        if self._look is not None:
+            self._look.cancel()
         if self._stream is not None:
             self._stream.close()
         await self._channel.close()
@@ -89,6 +94,13 @@ class RemoteUpstream:
     def models(self) -> Sequence[ModelState]:
         """See ``Upstream.models``."""
         return self._states
+
+    async def look(self) -> None:
+        """See ``Upstream.look``; those who look at once look together, and not more often than ``LOOK_S``."""
+        if self._look is None or (self._look.done() and time.monotonic() - self._looked_at > LOOK_S):
+            self._looked_at = time.monotonic()
+            self._look = asyncio.ensure_future(self._poll())
+        await asyncio.shield(self._look)
 
     async def _open(self) -> _Stream:
         async with self._opening:

@@ -37,6 +37,10 @@ class Upstream(Protocol):
         """What the server has, as last heard."""
         ...
 
+    async def look(self) -> None:
+        """Hear what the server has now."""
+        ...
+
 
 class LocalUpstream:
     """Replicas that the interceptor holds itself."""
@@ -55,6 +59,9 @@ class LocalUpstream:
     def models(self) -> Sequence[ModelState]:
         """See ``Upstream.models``."""
         return self._models.models(_NOBODY)
+
+    async def look(self) -> None:
+        """See ``Upstream.look``; it is always heard."""
 
 
 class Distant:
@@ -86,6 +93,10 @@ class Distant:
     def models(self) -> Sequence[ModelState]:
         """See ``Upstream.models``."""
         return self._upstream.models()
+
+    async def look(self) -> None:
+        """See ``Upstream.look``."""
+        await self._upstream.look()
 
 
 async def _travel(seconds: float, deadline: float | None) -> None:

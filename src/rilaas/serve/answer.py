@@ -69,9 +69,27 @@ class Answerer:
             self.policy.reset()
         return read
 
-    def encode(self, request: Request, read: InferRequest, prediction: Prediction, start: float) -> bytes:
-        """The serialized ModelInferResponse with its timings."""
+    def encode(
+        self,
+        request: Request,
+        read: InferRequest,
+        prediction: Prediction,
+        start: float,
+        gathering_at: float | None = None,
+    ) -> bytes:
+        """The serialized ModelInferResponse with its timings.
+
+        Args:
+            request: What is answered.
+            read: The same, decoded.
+            prediction: What the model gave.
+            start: When the model began with it.
+            gathering_at: When the model was free and began to wait for others to compute together; None where it
+                does not batch.
+        """
         timing = prediction.timing
+        free_at = start if gathering_at is None else min(start, max(gathering_at, request.sent_at))
+        batch = {} if gathering_at is None else {"rilaas_batch_s": start - free_at}
         outputs = prediction.tensors
         if read.outputs:
             outputs = {name: outputs[name] for name in read.outputs}
@@ -81,7 +99,8 @@ class Answerer:
             outputs,
             request_id=read.request_id,
             parameters={
-                "rilaas_queue_s": max(0.0, start - request.sent_at),
+                "rilaas_queue_s": max(0.0, free_at - request.sent_at),
+                **batch,
                 "rilaas_preprocess_s": timing.preprocess_s,
                 "rilaas_compute_s": timing.compute_s,
                 "rilaas_postprocess_s": timing.postprocess_s,

@@ -52,6 +52,7 @@ class Batcher:
     def __init__(self, answerer: Answerer, batching: Batching, predict_s: float = 0.0) -> None:
         self._answerer, self._batching = answerer, batching
         self._predict_s = predict_s
+        self._gathering_at = time.monotonic()
 
     def gather(self, first: Sequence[Request], receive: Receive) -> list[Request]:
         """Wait for more requests.
@@ -61,7 +62,8 @@ class Batcher:
             receive: Waits for at most so many seconds and returns what came meanwhile.
         """
         requests = list(first)
-        until = time.monotonic() + self._batching.max_wait_s
+        self._gathering_at = time.monotonic()
+        until = self._gathering_at + self._batching.max_wait_s
         while len(requests) < self._batching.max_size:
             earliest = min((request.deadline for request in requests), default=math.inf)
             reserve_s = _MARGIN * self._predict_s + _RESERVE_S
@@ -141,7 +143,7 @@ class Batcher:
         try:
             if time.monotonic() > row.request.deadline:
                 raise DeadlineExceeded("The model answered after the deadline.")
-            body = self._answerer.encode(row.request, row.read, prediction, start)
+            body = self._answerer.encode(row.request, row.read, prediction, start, self._gathering_at)
         except Exception as error:
             self._answerer.send(row.request, told(error))
             return

@@ -79,9 +79,10 @@ class ReplicaPolicy:
             reply = self._ask(body, until)
             self._forget = False
         outputs, parameters = self._read(reply)
-        steps = ("queue", "preprocess", "compute", "postprocess")
-        queue_s, pre_s, compute_s, post_s = (_seconds(parameters, f"rilaas_{step}_s") for step in steps)
-        return Prediction(outputs, Timing(queue_s, pre_s, compute_s, post_s, time.monotonic() - start))
+        steps = ("queue", "batch", "preprocess", "compute", "postprocess")
+        queue_s, batch_s, pre_s, compute_s, post_s = (_seconds(parameters, f"rilaas_{step}_s") for step in steps)
+        timing = Timing(queue_s + batch_s, pre_s, compute_s, post_s, time.monotonic() - start)
+        return Prediction(outputs, timing)
 
     def reset(self) -> None:
         """The model forgets everything before it computes the next answer."""
