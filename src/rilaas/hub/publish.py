@@ -84,7 +84,8 @@ class Publisher:
                 redis_policy.beat(self._client, self._epoch)
                 self._next_beat = time.monotonic() + BEAT_S
         except Exception as error:  # of Redis and of the database, in many kinds; the thread lives as long as the hub
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close()  # the next query opens another one, whatever became of this
             self._failed(error)
 
     def close(self) -> None:
