@@ -146,7 +146,8 @@ class Fleet:
         return [*words, "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"]
 
     def _route(self) -> list[str]:
-        words = ["route", "--hub", self.url, "--name", INTERCEPTOR, "--token-file", str(self._token_path(INTERCEPTOR))]
+        words = ["route", "--hub", self.url, "--name", INTERCEPTOR]
+        words += ["--token-file", str(self._token_path(INTERCEPTOR))]
         words += ["--tls", str(self.home / "tls"), "--listen", _with_port(self.listen)]
         return [*words, "--metrics", "127.0.0.1:0"]
 
