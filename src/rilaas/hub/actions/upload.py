@@ -106,4 +106,3 @@ def push_files(person: Person, files: Sequence[tuple[str, Path]], wanted: Push) 
         by_name[name] = path
     with scratch() as place:
         return push(person, folder_from_files(by_name, place / "model"), wanted)
-

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from rilaas.core import InvalidInput
 
 
-def form_files(files: Sequence[UploadedFile], paths: str) -> list[tuple[str, Path]]:
+def form_files(files: Sequence[UploadedFile[bytes]], paths: str) -> list[tuple[str, Path]]:
     """A form's files.
 
     Args:
