@@ -131,13 +131,12 @@ class SampleQueue:
     def _run(self) -> None:
         try:
             while not self._stopping:
-                if not self._work.wait(_SWEEP_EVERY_S):
-                    self._sweep()
-                    continue
+                self._work.wait(_SWEEP_EVERY_S)
                 self._work.clear()
                 close_old_connections()
-                if self.write_waiting():
-                    self._sweep()
+                self.write_waiting()
+                self._sweep()
+            self.write_waiting()  # what came while the last batch was written
         finally:
             connection.close()
 
