@@ -164,7 +164,9 @@ class NewVersion(Schema):
 class PushForm(Schema):
     """What is said with the files of a form."""
 
-    paths: str = Field("", description="Names of the files with their folders, one a line, where they are loose files.")
+    paths: str = Field(
+        "", description="Names of the files with their folders, one a line, where they are loose files."
+    )
     owner: str = Field("", max_length=64, description="Whose model; yours where left out.")
     name: str = Field("", max_length=64, description="As model.toml says where left out.")
     note: str = Field("", max_length=4000, description="What is new.")

@@ -30,7 +30,11 @@ def upload(request: HttpRequest, response: HttpResponse, sha256: str, size_bytes
 
 @router.put("/uploads/{sha256}", response=Upload, openapi_extra=_BYTES)
 def take(
-    request: HttpRequest, response: HttpResponse, sha256: str, size_bytes: int, offset: Annotated[int, Field(ge=0)] = 0
+    request: HttpRequest,
+    response: HttpResponse,
+    sha256: str,
+    size_bytes: int,
+    offset: Annotated[int, Field(ge=0)] = 0,
 ) -> dict[str, Any]:
     """Send the next bytes of an upload: the body, as it is, of at most 64 MiB. When this answers they are kept."""
     person = caller(request, "write")
