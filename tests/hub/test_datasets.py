@@ -236,3 +236,15 @@ def test_a_description_with_what_no_database_keeps_is_refused(alice, tmp_path):
     path.write_bytes(rows(1))
     with pytest.raises(InvalidInput, match="visible"):
         upload_dataset(alice, [("x.npz", path)], DatasetPush("alice", "x", "a\0b"))
+
+
+@pytest.mark.parametrize(
+    "paths",
+    ["a.png\na.png", "a.png\n" + "b" * 70_000, "a.png\nb\x01.png", "a.png\n../../b.png"],
+    ids=["twice", "long", "unprintable", "outside"],
+)
+def test_names_of_a_folder_that_cannot_be_are_refused(paths, alice, browser):
+    form = {"act": "upload", "name": "drive", "folder": [sent(png(), "a.png"), sent(png(), "b.png")], "paths": paths}
+    answer = browser(alice).post("/datasets/new", form)
+    assert answer.status_code == 400
+    assert not Dataset.objects.exists()

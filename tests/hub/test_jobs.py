@@ -1,12 +1,16 @@
 """Jobs: who sees them, whose turn it is, how they end."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied, RateLimited
 from rilaas.hub.actions import job as job_actions
 from rilaas.hub.actions import job_attempt
 from rilaas.hub.actions.job import cancel_job, queue_job, retry_job
 from rilaas.hub.actions.job_attempt import beat, finish_job, release_job, requeue_lost, take_job
+from rilaas.hub.actions.run import forget_trials
 from rilaas.hub.models import Job
 from rilaas.hub.queries.job import show_job
 from rilaas.hub.worker import kind
@@ -230,3 +234,26 @@ def test_programs_follow_cancel_and_repeat_jobs(alice, program):
     assert client.get(f"/api/v1/jobs/{2**70}").status_code == 404
     with pytest.raises(NotFound):
         cancel_job(alice, 0)
+
+
+def test_what_a_model_says_fits_every_database(alice, worker, monkeypatch):
+    def mumbles(work):
+        work.say("zero \0 and half \ud800")
+        raise InvalidInput("zero \0 and half \ud800")
+
+    kind.kinds()
+    monkeypatch.setitem(kind._KINDS, "mumbles", kind.Kind("mumbles", kind.LONG, mumbles))
+    job = queue_job(alice, "mumbles", "nul \0 byte", {})
+    worker.do_all()
+    job.refresh_from_db()
+    assert job.error["message"] == "zero \ufffd and half ?"
+    assert "zero \ufffd and half ?" in job.log
+
+
+def test_trials_are_forgotten_after_a_week(alice):
+    queue_job(alice, "trial", "old", {})
+    queue_job(alice, "other", "old", {})
+    Job.objects.update(state="done", created_at=timezone.now() - timedelta(days=8))
+    queue_job(alice, "trial", "new", {})
+    assert forget_trials() == 1
+    assert sorted(Job.objects.values_list("title", flat=True)) == ["new", "old"]

@@ -11,8 +11,10 @@ from pathlib import Path
 from rilaas.core import InvalidInput
 from rilaas.hub.blob_store import home
 from rilaas.store import Blobs
+from rilaas.store.upload import label_of
 
 _MAX_FILES = 1000  # of one form, as settings allow
+_MAX_NAME = 1000
 
 
 def dataset_blobs() -> Blobs:
@@ -57,10 +59,14 @@ def joined(files: Sequence[tuple[str, Path]], folder: Path) -> tuple[str, Path]:
             f"{len(files)} files are too many for one form; {_MAX_FILES} are possible.", "Upload a .zip of them."
         )
     if len(files) == 1:
-        return files[0]
-    path = folder / "files.zip"
+        return label_of(files[0][0]), files[0][1]
+    path, names = folder / "files.zip", set[str]()
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for name, source in files:
+            if name in names or not 0 < len(name) <= _MAX_NAME or not name.isprintable():
+                what = "comes twice" if name in names else "cannot be the name of a file"
+                raise InvalidInput(f"{name[:100]!a} {what}.", "Upload a folder, or a .zip of it.")
+            names.add(name)
             archive.write(source, name)
     return f"{len(files)} files", path
 

@@ -33,7 +33,7 @@ def queue_job(person: Person, kind: str, title: str, parameters: dict[str, Any])
             f"You have {waiting} jobs that are queued or running; at most {MAX_OPEN} may be.",
             "Wait until some are done, or cancel them.",
         )
-    return Job.objects.create(owner=person, kind=kind, title=title[:300], parameters=parameters)
+    return Job.objects.create(owner=person, kind=kind, title=title.replace("\0", "")[:300], parameters=parameters)
 
 
 def cancel_job(person: Person, job_id: int) -> None:

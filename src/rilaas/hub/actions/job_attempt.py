@@ -62,7 +62,7 @@ def finish_job(job_id: int, attempt: int, result: dict[str, Any]) -> None:
 
 def fail_job(job_id: int, attempt: int, error: RilaasError) -> None:
     """It cannot be done, for this reason."""
-    said = {"code": error.code, "message": error.message[:8000], "hint": error.hint[:4000]}
+    said = {"code": error.code, "message": fitting(error.message[:8000]), "hint": fitting(error.hint[:4000])}
     _end(job_id, attempt, FAILED, error=said)
 
 
@@ -74,6 +74,11 @@ def end_cancelled(job_id: int, attempt: int) -> None:
 def release_job(job_id: int, attempt: int) -> None:
     """The worker ends in good order: another one goes on with the job."""
     _mine(job_id, attempt).update(state=QUEUED)
+
+
+def fitting(text: str) -> str:
+    """A model's words as every database takes them: no zero byte, no half of a character."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def requeue_lost() -> int:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from rilaas.core import InvalidInput, SignatureMismatch
 from rilaas.hub.actions.event import record
 from rilaas.hub.actions.job import queue_job
 from rilaas.hub.blob_store import scratch
 from rilaas.hub.dataset_store import dataset_blobs, joined, run_folder
-from rilaas.hub.models import DatasetVersion, Person, Run, Variant
+from rilaas.hub.models import DatasetVersion, Job, Person, Run, Variant
+from rilaas.hub.models.job import QUEUED, RUNNING
 from rilaas.hub.queries.dataset import find_version
 from rilaas.hub.queries.tensor import signature_of
 from rilaas.hub.queries.variant import find_variant
@@ -80,6 +83,15 @@ def start_trial(person: Person, model: tuple[str, str], revision: str, files: Se
             folder.mkdir(parents=True)
             shutil.copyfile(frozen, folder / "input")
     return run
+
+
+def forget_trials(older_than_days: float = 7.0) -> int:
+    """Delete trials that nobody looks at any more, with their jobs; returns how many."""
+    bound = timezone.now() - timedelta(days=older_than_days)
+    old = Job.objects.filter(kind=TRIAL_RUN, created_at__lt=bound).exclude(state__in=(QUEUED, RUNNING))
+    count = old.count()
+    old.delete()
+    return count
 
 
 def save_summary(run_id: int, summary: Mapping[str, Any]) -> None:

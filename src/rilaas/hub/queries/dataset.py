@@ -26,6 +26,7 @@ THUMB_PX, PICTURE_PX = 356, 640
 def list_datasets(person: Person, *, search: str = "", page: str = "") -> dict[str, Any]:
     """Datasets that the person may see, the newest change first."""
     datasets = visible_datasets(person).select_related("owner").order_by("-updated_at", "-pk")
+    search = search.replace("\0", "")
     if search:
         datasets = datasets.filter(Q(name__icontains=search[:200]) | Q(owner__username__icontains=search[:200]))
     listed = paged(datasets, page, _row)

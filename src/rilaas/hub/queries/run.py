@@ -48,7 +48,7 @@ def list_runs(person: Person, *, model: str = "", dataset: str = "", limit: int 
     runs = visible_runs(person).filter(is_trial=False).select_related(*_PARTS).order_by("-pk")
     for ref, path in ((model, "variant__version__model"), (dataset, "dataset_version__dataset")):
         if ref:
-            owner, _, name = ref.partition("/")
+            owner, _, name = ref.replace("\0", "").partition("/")
             runs = runs.filter(**{f"{path}__owner__username": owner, f"{path}__name": name})
     return [_row(run) for run in runs.defer(*_HEAVY)[:limit]]
 

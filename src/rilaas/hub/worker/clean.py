@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from rilaas.hub.actions import dataset, registry
+from rilaas.hub.actions.run import forget_trials
 from rilaas.hub.blob_store import clean as clean_uploads
 from rilaas.hub.blob_store import home
 from rilaas.hub.models import DatasetVersion, Job, Run
@@ -17,6 +18,7 @@ _KEPT_S = 24 * 3600.0
 
 def clean() -> None:
     """Look through the folders; young ones are left, for their row may be about to be written."""
+    forget_trials()
     runs = set(map(str, Run.objects.values_list("pk", flat=True)))
     for folder in _old(home() / "runs"):
         if folder.name not in runs:

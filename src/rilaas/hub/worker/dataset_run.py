@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Q
 
 from rilaas.core import ModelFailed, NotFound, Prediction, RilaasError, Tensors
+from rilaas.hub.actions.job_attempt import fitting
 from rilaas.hub.actions.run import RUN, save_summary
 from rilaas.hub.dataset_store import dataset_blobs, run_folder
 from rilaas.hub.models import Run
@@ -106,7 +107,7 @@ def _each(work: Work, data: Dataset, indexes: Iterable[int], model: Asked, journ
             failed += 1
             if failed <= _SAID:
                 work.say(f"Sample {index} failed: {error.message}")
-            said = {"code": error.code, "message": error.message[:2000], "hint": error.hint[:1000]}
+            said = {"code": error.code, "message": fitting(error.message[:2000]), "hint": fitting(error.hint[:1000])}
             journal.add({"i": index, "error": said}, None)
         else:
             journal.add(_row(index, answer, sample), answer.tensors)

@@ -59,8 +59,10 @@ class Lane:
             return 0.0 if self.take_one() else LOOK_S
         except Error as error:
             _log.warning("the database cannot be reached: %s", error)
-            connection.close()
-            return 1.0
+        except Exception:  # whatever it was, the jobs behind this one are done
+            _log.exception("a job ended in an unforeseen way")
+        connection.close()
+        return 1.0
 
     def take_one(self) -> bool:
         """Do the next job; False where none is queued."""

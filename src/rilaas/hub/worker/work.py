@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from rilaas.hub.actions.job_attempt import fitting
 from rilaas.hub.models import Job
 
 CANCELLED, LOST, SHUTDOWN = REASONS = ("cancelled", "lost", "shutdown")
@@ -56,7 +57,7 @@ class Work:
     def say(self, line: str) -> None:
         """Add a line to the job's log."""
         with self._lock:
-            text = f"{self.log}{timezone.now():%H:%M:%S} {line[:2000]}\n"
+            text = f"{self.log}{timezone.now():%H:%M:%S} {fitting(line[:2000])}\n"
             if len(text) > MAX_LOG:
                 text = _LEFT_OUT + text[-(MAX_LOG - 200) :].partition("\n")[2]
             self.log = text
