@@ -95,8 +95,6 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
         h11_max_incomplete_event_size=64 * 1024,
         **tls,  # type: ignore[arg-type]
     )
-    with background(config.environment()):
-        _start_background()
     server = uvicorn.Server(settings)
     end = server.handle_exit
 
@@ -105,14 +103,5 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
         end(number, frame)
 
     server.handle_exit = end_at_once  # type: ignore[assignment, method-assign]
-    server.run(sockets=[sock])
-
-
-def _start_background() -> None:
-    """Threads beside the requests; they end with the process."""
-    from django.conf import settings
-
-    if settings.REDIS_URL:
-        from rilaas.hub.publish import start
-
-        start(settings.REDIS_URL)
+    with background(config.environment()):
+        server.run(sockets=[sock])
