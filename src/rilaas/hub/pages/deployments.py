@@ -22,13 +22,14 @@ _COMMANDS = {"server": "rilaas serve", "interceptor": "rilaas route"}
 
 def _list(request: HttpRequest) -> Data:
     person, asked = person_of(request), request.GET
+    is_refresh = "HX-Request" in request.headers  # by a page that is open: it has no place for what is shown once
     rows = list_deployments(person, search=asked.get("q", "")[:100], page=asked.get("page", ""))
     return {
         **rows,
         **list_machines(),
         "redis": _redis(),
         "kinds": KINDS,
-        "fresh_machine": request.session.pop("fresh_machine", None) if person.is_staff else None,
+        "fresh_machine": None if is_refresh else request.session.pop("fresh_machine", None),
     }
 
 
@@ -48,7 +49,7 @@ def _add_machine(request: HttpRequest) -> str:
         f"{_COMMANDS[what]} --hub {url} --name {name}{options} --token-file {name}.token --tls ~/.rilaas/tls",
     ]
     request.session["fresh_machine"] = {"what": what, "name": name, "command": "\n".join(lines)}
-    return "/deployments#add"
+    return "/deployments"
 
 
 def _forget(request: HttpRequest) -> tuple[str, str]:
