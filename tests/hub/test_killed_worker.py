@@ -106,7 +106,7 @@ def test_a_run_survives_kill_9_of_the_worker_and_of_the_hub_and_repeats_nothing(
     with hub.connect() as connection:
         shown = connection.get(f"/api/v1/runs/{run}")
     assert (shown["summary"]["samples"], shown["summary"]["failed"]) == (40, 0)
-    assert done["attempt"] >= 3
+    assert done["attempt"] >= 2  # the hub may have been killed after the last sample
 
 
 def test_a_model_that_thinks_for_a_minute_is_cancelled_at_once_and_leaves_no_process(hub, tmp_path):

@@ -10,11 +10,11 @@ from rilaas.core import NotFound
 from rilaas.hub.dataset_store import dataset_blobs, picture_folder
 from rilaas.hub.models import Dataset, DatasetVersion, Person
 from rilaas.hub.queries.access import OWNER, STRANGER, find_dataset, role_of, visible_datasets
+from rilaas.hub.queries.frozen import sample_at
 from rilaas.hub.queries.paging import paged
 from rilaas.hub.queries.tensor import may_fit, shown
 from rilaas.report.overlay import draw, thumbnail
 from rilaas.report.overlay.raster import find_picture
-from rilaas.store.dataset import Dataset as Frozen
 from rilaas.store.dataset import Sample
 
 PER_GALLERY = 24
@@ -135,10 +135,7 @@ def read_sample(version: DatasetVersion, index: int) -> Sample:
     Raises:
         NotFound: There is none.
     """
-    with Frozen(dataset_blobs().path(version.blob_sha256)) as data:
-        if not 0 <= index < len(data):
-            raise NotFound(f"There is no sample {index}; valid: 0 to {len(data) - 1}.")
-        return data[index]
+    return sample_at(dataset_blobs().path(version.blob_sha256), index)
 
 
 def find_version(person: Person, owner: str, name: str, number: int | None = None) -> DatasetVersion:

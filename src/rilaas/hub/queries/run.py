@@ -15,13 +15,13 @@ from django.db.models import Q, QuerySet
 from rilaas.core import NotFound
 from rilaas.hub.dataset_store import dataset_blobs, run_folder
 from rilaas.hub.models import Person, Run, Variant
-from rilaas.hub.models.model import SHARED
-from rilaas.hub.queries.access import visible_datasets, visible_models
+from rilaas.hub.queries.access import datasets_shared_with, models_shared_with, visible_datasets, visible_models
+from rilaas.hub.queries.frozen import sample_at
 from rilaas.hub.queries.job import show_job
 from rilaas.hub.queries.tensor import may_fit, shown, signature_of
 from rilaas.hub.worker.journal import ALL, INPUT, LINES, ORDER, read_outputs
 from rilaas.report.overlay import draw
-from rilaas.store.dataset import Dataset, Sample
+from rilaas.store.dataset import Sample
 
 PER_PAGE = 12
 _LISTED = 50
@@ -36,10 +36,8 @@ def visible_runs(person: Person) -> QuerySet[Run]:
     )
     works_on_both = Q(dataset_version__isnull=False)
     for path in ("variant__version__model", "dataset_version__dataset"):
-        shared = person.shared_models if path.startswith("variant") else person.shared_datasets
-        works_on_both &= Q(**{f"{path}__owner": person}) | Q(
-            **{f"{path}__visibility": SHARED, f"{path}__in": shared.values("pk")}
-        )
+        shared = models_shared_with(person) if path.startswith("variant") else datasets_shared_with(person)
+        works_on_both &= Q(**{f"{path}__owner": person}) | Q(**{f"{path}__in": shared.values("pk")})
     return Run.objects.filter(seen & (Q(job__owner=person) | works_on_both))
 
 
@@ -194,10 +192,7 @@ class _Rows:
 def _sample(run: Run, index: int) -> Sample:
     version = run.dataset_version
     path = dataset_blobs().path(version.blob_sha256) if version else run_folder(run.pk) / INPUT
-    with Dataset(path) as data:
-        if not 0 <= index < len(data):
-            raise NotFound(f"There is no sample {index}.")
-        return data[index]
+    return sample_at(path, index)
 
 
 def _expected(sample: Sample) -> list[dict[str, Any]]:
