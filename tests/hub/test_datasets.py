@@ -133,7 +133,7 @@ def test_thumbnails_are_kept_and_pictures_can_do_nothing(alice, browser, tmp_pat
         answer = client.get(address)
         assert answer["Content-Type"] == "image/png"
         assert "sandbox" in answer["Content-Security-Policy"]
-    assert len(list((settings.HOME / "pictures").rglob("000000"))) == 1
+    assert len(list((settings.HOME / "pictures").rglob("000000-*"))) == 1
     assert client.get("/api/v1/datasets/alice/rows/versions/1/samples/1/picture").status_code == 404
 
 

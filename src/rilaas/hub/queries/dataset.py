@@ -106,7 +106,7 @@ def sample_picture(
         NotFound: There is none, or it is hidden from the person.
     """
     version = find_version(person, owner, name, number)
-    kept = picture_folder(version.blob_sha256) / f"{index:06d}"
+    kept = picture_folder(version.blob_sha256) / f"{index:06d}-{THUMB_PX}"
     if small and kept.is_file():
         data = kept.read_bytes()
     else:
