@@ -31,7 +31,16 @@ def suite(tmp_path):
 
 
 def demo(folder, *arguments):
-    command = [sys.executable, "-m", "rilaas.cli", "up", "--demo", "--home", str(folder / "out"), *map(str, arguments)]
+    command = [
+        sys.executable,
+        "-m",
+        "rilaas.cli",
+        "up",
+        "--demo",
+        "--home",
+        str(folder / "out"),
+        *map(str, arguments),
+    ]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

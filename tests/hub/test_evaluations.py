@@ -9,7 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rilaas.core import InvalidInput, NotFound, PermissionDenied
 from rilaas.hub.actions.evaluation import add_evaluation, delete_evaluation
 from rilaas.hub.models import Episode, Evaluation, Model, Variant, Version
-from rilaas.hub.queries.evaluation import compare_evaluations, evaluations_of_model, show_episode, show_evaluation
+from rilaas.hub.queries.evaluation import compare_evaluations, evaluations_box, show_episode, show_evaluation
 from rilaas.report import Episode as Run
 from rilaas.report import Provenance, Report, Table, summarize
 
@@ -206,7 +206,7 @@ def test_two_evaluations_differ_where_their_intervals_do_not_meet(alice):
 def test_a_models_box_draws_latency_against_score(alice, lane):
     add_evaluation(alice, data(), model="alice/lane", revision="1")
     add_evaluation(alice, data(latency_s=0.004, offset=-1.0), model="alice/lane", revision="1@int8")
-    found = evaluations_of_model(alice, lane)
+    found = evaluations_box(alice, {"owner": "alice", "name": lane.name})["evaluations"]
     assert [row["revision"] for row in found["rows"]] == ["1@int8", "1"]
     int8, original = found["scatter"]["points"]
     assert int8["x"] < original["x"]
@@ -217,7 +217,7 @@ def test_a_models_box_draws_latency_against_score(alice, lane):
 def test_a_model_without_evaluations_has_an_empty_box(alice, lane):
     from django.template.loader import render_to_string
 
-    found = evaluations_of_model(alice, lane)
+    found = evaluations_box(alice, {"owner": "alice", "name": lane.name})["evaluations"]
     assert found == {"rows": [], "scatter": None}
     assert "None yet" in render_to_string("hub/model-evaluations.html", {"evaluations": found, "ref": "alice/lane"})
 

@@ -83,7 +83,10 @@ ACTS = {
         change_deployment(alice, canary="3", canary_share=0.1),
         report(w["server"], v3="ready"),
     ),
-    "a new version is ready": lambda alice, w: (point(alice, w["model"], "prod", "3"), report(w["server"], v3="ready")),
+    "a new version is ready": lambda alice, w: (
+        point(alice, w["model"], "prod", "3"),
+        report(w["server"], v3="ready"),
+    ),
     "other servers": lambda alice, w: change_deployment(alice, servers=["edge-1"]),
     "another balancer": lambda alice, w: change_deployment(alice, balancer="round_robin"),
     "stop": lambda alice, w: deployment.set_running(alice, "alice", "lane", False, generation()),

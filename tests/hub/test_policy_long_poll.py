@@ -117,5 +117,3 @@ def _until(condition):
             return False
         time.sleep(0.02)
     return True
-
-

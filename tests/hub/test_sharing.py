@@ -83,7 +83,7 @@ def test_only_the_owner_and_collaborators_change_it_and_only_the_owner_shares(
     person = seen_as(who, visibility)
     is_owner = who == "alice"
     sees = is_owner or visibility == "public" or (who == "bob" and visibility == "shared")
-    changes = is_owner or (who == "bob" and visibility == "shared")
+    changes = is_owner or (who == "bob" and visibility != "private")
     client = program(person, "read", "write", "deploy")
     for acts, may in ((CHANGE, changes), (OWN, is_owner)):
         for method, address, body in acts:

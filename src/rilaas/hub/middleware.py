@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,23 +24,37 @@ _POLICY = "; ".join(
 )
 
 
-@sync_and_async_middleware
-def security_headers(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
-    """Add the content security policy, and keep pages of people out of shared caches.
+GetResponse = Callable[[HttpRequest], Any]
 
-    It is of both kinds: one that knows no ``await`` would hold a thread for as long as a request waits for news.
+
+def after(get_response: GetResponse, act: Callable[[HttpRequest, HttpResponse, float], HttpResponse]) -> GetResponse:
+    """A middleware of both kinds: one that knows no ``await`` would hold a thread while a request waits for news.
+
+    Args:
+        get_response: What comes next.
+        act: Called with the request, its answer and the seconds between; gives the answer to send.
     """
     if iscoroutinefunction(get_response):
 
         async def answer_later(request: HttpRequest) -> HttpResponse:
-            return _added(await get_response(request))
+            start = time.monotonic()
+            response = await get_response(request)
+            return act(request, response, time.monotonic() - start)
 
         return answer_later
 
     def answer(request: HttpRequest) -> HttpResponse:
-        return _added(get_response(request))
+        start = time.monotonic()
+        response = get_response(request)
+        return act(request, response, time.monotonic() - start)
 
     return answer
+
+
+@sync_and_async_middleware
+def security_headers(get_response: GetResponse) -> GetResponse:
+    """Add the content security policy, and keep pages of people out of shared caches."""
+    return after(get_response, lambda request, response, seconds: _added(response))
 
 
 def _added(response: HttpResponse) -> HttpResponse:

@@ -13,5 +13,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", api.urls),
     path("static/<path:name>", static_file, name="static-file"),
 ]
+handler400 = "rilaas.hub.pages.page.refused"
 handler404 = "rilaas.hub.pages.page.not_found"
 handler500 = "rilaas.hub.pages.page.broken"

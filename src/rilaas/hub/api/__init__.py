@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import uuid
 
+from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
-from ninja.errors import ValidationError
+from ninja.errors import HttpError, ValidationError
 
 import rilaas
-from rilaas.core import InvalidInput, NotFound, RilaasError, Unauthenticated
+from rilaas.core import InvalidInput, NotFound, PermissionDenied, RilaasError, Unauthenticated
 from rilaas.hub.api.token import ALL as _AUTH
 from rilaas.hub.pages.page import error_json, http_status
 
@@ -36,6 +37,17 @@ def _invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
         f"{'.'.join(str(part) for part in row['loc'][1:] or row['loc'])}: {row['msg']}" for row in error.errors
     )
     return _ours(request, InvalidInput(f"The request is wrong: {said}.", "See /api/v1/openapi.json."))
+
+
+@api.exception_handler(HttpError)
+def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
+    kind = PermissionDenied if error.status_code == 403 else InvalidInput
+    return _ours(request, kind(f"The request is wrong: {error.message}.", "See /api/v1/openapi.json."))
+
+
+@api.exception_handler(DataError)
+def _unfit(request: HttpRequest, error: DataError) -> HttpResponse:
+    return _ours(request, InvalidInput("A value of the request fits no column: too long, or with a NUL."))
 
 
 @api.exception_handler(Http404)

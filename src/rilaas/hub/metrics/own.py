@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
 
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.decorators import sync_and_async_middleware
 
 from rilaas.hub.metrics.background import WINDOW
+from rilaas.hub.middleware import GetResponse, after
 from rilaas.hub.models import Interceptor, Job, MetricSample, PolicyEpoch, Server
 from rilaas.hub.models.job import JOB_STATES
 from rilaas.observe import Registry
@@ -24,19 +24,18 @@ _SILENT = timedelta(seconds=10)  # interceptors and servers report every 2 s
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
-def count_requests(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+@sync_and_async_middleware
+def count_requests(get_response: GetResponse) -> GetResponse:
     """Middleware: count each answer under the name of its page, never under its address."""
+    return after(get_response, _count)
 
-    def answer(request: HttpRequest) -> HttpResponse:
-        start = time.monotonic()
-        response = get_response(request)
-        page = (request.resolver_match.url_name if request.resolver_match else None) or "-"
-        method = request.method if request.method in _METHODS else "-"
-        _REQUESTS.inc(page=page, method=method or "-", status=str(response.status_code))
-        _SECONDS.observe(time.monotonic() - start, page=page)
-        return response
 
-    return answer
+def _count(request: HttpRequest, response: HttpResponse, seconds: float) -> HttpResponse:
+    page = (request.resolver_match.url_name if request.resolver_match else None) or "-"
+    method = request.method if request.method in _METHODS else "-"
+    _REQUESTS.inc(page=page, method=method or "-", status=str(response.status_code))
+    _SECONDS.observe(seconds, page=page)
+    return response
 
 
 def own_metrics() -> str:

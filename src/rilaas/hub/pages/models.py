@@ -14,10 +14,11 @@ from rilaas.hub.actions.sharing import set_visibility, share, unshare
 from rilaas.hub.models import Person
 from rilaas.hub.pages.page import Data, Page, person_of
 from rilaas.hub.queries.deployment import deployment_box
+from rilaas.hub.queries.evaluation import evaluations_box
 from rilaas.hub.queries.model import list_models, show_model
 
 # What other nouns add to a model's page: (person, the page's data) -> more data for the templates that it includes.
-MORE: tuple[Callable[[Person, Data], Data], ...] = (deployment_box,)
+MORE: tuple[Callable[[Person, Data], Data], ...] = (deployment_box, evaluations_box)
 
 
 def _list(request: HttpRequest) -> Data:

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, register_converter
@@ -66,6 +67,11 @@ class Page:
         """How Django calls it: the template's name without folder and suffix."""
         return self.template.removeprefix("hub/").removesuffix(".html")
 
+    @property
+    def section(self) -> str:
+        """What it belongs to in the menu: the first word of its address."""
+        return self.address.partition("/")[0]
+
     def urls(self) -> list[URLPattern]:
         """The page and its JSON twin."""
         twin = f"{self.address or 'home'}.json"
@@ -91,12 +97,14 @@ class Page:
                     return self._act(request, names)
                 except RilaasError as error:
                     failed = error
+                except DataError:  # only PostgreSQL says so
+                    failed = InvalidInput("A value of the form fits no column: too long, or with a NUL.")
             data = dict(self.read(request, **names))
         except Unauthenticated:
             return HttpResponseRedirect(f"/sign-in?next={request.path}")
         except RilaasError as error:
             return refusal(request, failed or error)
-        data |= {"error": failed, "form": request.POST, "page": self.name}
+        data |= {"error": failed, "form": request.POST, "page": self.name, "section": self.section}
         return render(request, self.template, data, status=http_status(failed) if failed else 200)
 
     def _act(self, request: HttpRequest, names: Mapping[str, Any]) -> HttpResponse:
@@ -135,6 +143,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return refusal(
         request, NotFound(f"There is no page {request.path}, or not for you.", "Start again at the home page.")
     )
+
+
+def refused(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that Django refuses: too many files or fields, a host that is not ours."""
+    return refusal(request, InvalidInput("The request is wrong: it has too many parts, or names another host."))
 
 
 def broken(request: HttpRequest) -> HttpResponse:

@@ -11,30 +11,40 @@ from django.db.models import Q, QuerySet
 
 from rilaas.core import NotFound, PermissionDenied
 from rilaas.hub.models import Dataset, Model, Person, Robot
-from rilaas.hub.models.model import PUBLIC, SHARED
+from rilaas.hub.models.model import PRIVATE, PUBLIC
 
 OWNER, COLLABORATOR, STRANGER = ROLES = ("owner", "collaborator", "stranger")
 
 
 def visible_models(person: Person) -> QuerySet[Model]:
     """Models that the person may see."""
-    return Model.objects.filter(_visible(person, person.shared_models.values("pk")))
+    return Model.objects.filter(_visible(person, models_shared_with(person).values("pk")))
 
 
 def visible_datasets(person: Person) -> QuerySet[Dataset]:
     """Datasets that the person may see."""
-    return Dataset.objects.filter(_visible(person, person.shared_datasets.values("pk")))
+    return Dataset.objects.filter(_visible(person, datasets_shared_with(person).values("pk")))
+
+
+def models_shared_with(person: Person) -> QuerySet[Model]:
+    """Models that the person is a collaborator of: collaborators lose that while the model is private."""
+    return person.shared_models.exclude(visibility=PRIVATE)
+
+
+def datasets_shared_with(person: Person) -> QuerySet[Dataset]:
+    """Datasets that the person is a collaborator of; as ``models_shared_with``."""
+    return person.shared_datasets.exclude(visibility=PRIVATE)
 
 
 def _visible(person: Person, shared: QuerySet[Any, Any]) -> Q:
-    return Q(owner=person) | Q(visibility=PUBLIC) | Q(visibility=SHARED, pk__in=shared)
+    return Q(owner=person) | Q(visibility=PUBLIC) | Q(pk__in=shared)
 
 
 def role_of(person: Person, thing: Model | Dataset) -> str:
     """``owner``, ``collaborator`` or ``stranger``."""
     if thing.owner_id == person.pk:
         return OWNER
-    if thing.visibility == SHARED and thing.collaborators.filter(pk=person.pk).exists():
+    if thing.visibility != PRIVATE and thing.collaborators.filter(pk=person.pk).exists():
         return COLLABORATOR
     return STRANGER
 

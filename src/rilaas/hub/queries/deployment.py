@@ -12,8 +12,7 @@ from rilaas.core import NotFound
 from rilaas.hub.models import AuditEvent, Deployment, Model, Person, Placement, Variant
 from rilaas.hub.models.deployment import FAILED as PLACEMENT_FAILED
 from rilaas.hub.models.deployment import READY as PLACEMENT_READY
-from rilaas.hub.models.model import SHARED
-from rilaas.hub.queries.access import STRANGER, find_model, role_of, visible_models
+from rilaas.hub.queries.access import STRANGER, find_model, models_shared_with, role_of, visible_models
 from rilaas.hub.queries.fleet import (
     EDGE,
     edge_only,
@@ -45,7 +44,7 @@ def list_deployments(person: Person, *, search: str = "", page: str = "") -> dic
     search = search.replace("\0", "")
     if search:
         rows = rows.filter(model__name__icontains=search)
-    shared = set(person.shared_models.filter(visibility=SHARED).values_list("pk", flat=True))
+    shared = set(models_shared_with(person).values_list("pk", flat=True))
 
     def show(row: Deployment) -> dict[str, Any]:
         return _row(row, row.model.owner_id == person.pk or row.model_id in shared)

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTransform
 
 from rilaas.core import InvalidInput, NotFound
-from rilaas.hub.models import Episode, Evaluation, Model, Person
+from rilaas.hub.models import Episode, Evaluation, Person
 from rilaas.hub.queries.access import visible_models
 from rilaas.hub.queries.evaluation_chart import scatter
 from rilaas.hub.queries.evaluation_rerun import rerun
@@ -146,11 +146,12 @@ def compare_evaluations(person: Person, first: str, second: str) -> dict[str, An
     return {"a": _row(one), "b": _row(two), "metrics": rows, "same_suite": one.suite == two.suite}
 
 
-def evaluations_of_model(person: Person, model: Model) -> dict[str, Any]:
+def evaluations_box(person: Person, model: Mapping[str, Any]) -> dict[str, Any]:
     """The newest evaluations of a model, and latency against score where they tell both; for the model's page."""
-    found = list(visible_evaluations(person).filter(model=model).order_by("-created_at", "-pk")[:_ON_A_MODEL])
+    mine = visible_evaluations(person).filter(model__owner__username=model["owner"], model__name=model["name"])
+    found = list(mine.order_by("-created_at", "-pk")[:_ON_A_MODEL])
     points = [(_revision(each) or f"#{each.pk}", each.pk, metrics_of(each)) for each in found]
-    return {"rows": [_row(each) for each in found], "scatter": scatter(points)}
+    return {"evaluations": {"rows": [_row(each) for each in found], "scatter": scatter(points)}}
 
 
 def full_report(person: Person, evaluation_id: int) -> Report:

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from rilaas.hub.metrics.source import MetricsSource, Span, Values
 from rilaas.hub.models import Person, Robot
-from rilaas.hub.models.model import SHARED
-from rilaas.hub.queries.access import visible_models
+from rilaas.hub.queries.access import models_shared_with, visible_models
 from rilaas.hub.queries.metric_asked import Asked
 
 OTHERS = "other robots"
@@ -41,7 +40,7 @@ class Sight:
 def sight_of(person: Person) -> Sight:
     """What a person sees; two statements."""
     own = {f"{person.username}/{name}" for name in person.models.values_list("name", flat=True)}
-    shared = person.shared_models.filter(visibility=SHARED).values_list("owner__username", "name")
+    shared = models_shared_with(person).values_list("owner__username", "name")
     robots = Robot.objects.filter(owner=person).values_list("name", flat=True)
     models = own | {f"{owner}/{name}" for owner, name in shared}
     return Sight(person.is_staff, frozenset(models), frozenset(f"{person.username}/{name}" for name in robots))

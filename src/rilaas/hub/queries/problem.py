@@ -12,8 +12,8 @@ from django.utils import timezone
 from rilaas.hub.models import Interceptor, Job, Model, Person, Placement, Server
 from rilaas.hub.models.deployment import FAILED as PLACEMENT_FAILED
 from rilaas.hub.models.job import FAILED as JOB_FAILED
-from rilaas.hub.models.model import SHARED
 from rilaas.hub.publish import redis_status
+from rilaas.hub.queries.access import models_shared_with
 from rilaas.hub.queries.fleet import SILENT_AFTER
 
 _SHOWN = 10  # of a kind
@@ -28,7 +28,7 @@ def problems(person: Person) -> list[dict[str, Any]]:
 
 def changeable_models(person: Person) -> Q:
     """Models that are the person's or shared with the person."""
-    return Q(owner=person) | Q(visibility=SHARED, pk__in=person.shared_models.values("pk"))
+    return Q(owner=person) | Q(pk__in=models_shared_with(person).values("pk"))
 
 
 def _placements(person: Person) -> Iterator[dict[str, Any]]:

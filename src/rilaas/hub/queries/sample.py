@@ -11,7 +11,7 @@ from django.db.models.functions import TruncHour, TruncMinute, TruncSecond
 
 from rilaas.hub.metrics.source import Span
 from rilaas.hub.models import MetricSample, Person
-from rilaas.hub.models.model import SHARED
+from rilaas.hub.queries.access import models_shared_with
 from rilaas.hub.queries.metric_asked import Asked
 from rilaas.hub.queries.metric_sight import OTHERS
 
@@ -24,7 +24,7 @@ def visible_samples(person: Person) -> QuerySet[MetricSample]:
     """Those of the person and of the person's robots, those about models that they own or share in; all for staff."""
     if person.is_staff:
         return MetricSample.objects.all()
-    shared = person.shared_models.filter(visibility=SHARED).values("pk")
+    shared = models_shared_with(person).values("pk")
     return MetricSample.objects.filter(Q(person=person) | Q(model__owner=person) | Q(model__in=shared))
 
 

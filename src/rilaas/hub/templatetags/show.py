@@ -85,6 +85,12 @@ def short(digest: str) -> str:
 
 
 @register.filter
+def words(text: str) -> list[str]:
+    """The words of a text."""
+    return text.split()
+
+
+@register.filter
 def lookup(mapping: Any, key: Any) -> Any:
     """The value of a key."""
     return mapping.get(key) if hasattr(mapping, "get") else None
