@@ -2,13 +2,16 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rilaas.cli.fleet import Fleet, FleetServer
+from rilaas.cli.fleet import INTERCEPTOR, Fleet, FleetServer
+from rilaas.cli.fleet_setup import add_robot, deploy, wait_in_force
+from rilaas.cli.output import Output
 from rilaas.route import read_access, read_route_config
 from rilaas.store import read_model_folder
-from rilaas.wire import generate_key
+from rilaas.wire import fingerprint, generate_key
 
 ROOT = Path(__file__).resolve().parents[2]
 PAIR = (FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud", 0.01))
@@ -20,8 +23,15 @@ def blocks(page, language):
 
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory):
-    with Fleet(tmp_path_factory.mktemp("fleet"), ROOT / "models/lane-following", "lane-following", PAIR) as running:
-        yield running
+    home = tmp_path_factory.mktemp("fleet")
+    with Fleet(home, PAIR) as running:
+        running.start_machines()
+        with running.connect() as hub:
+            model = read_model_folder(ROOT / "models/lane-following")
+            deployed = deploy(hub, model, "least_connections", Output(quiet=True))
+            key_path = add_robot(hub, "robot", deployed.ref, home)
+            wait_in_force(hub, INTERCEPTOR)
+        yield SimpleNamespace(address=running.address, key_path=key_path, ca_path=running.ca_path)
 
 
 def run(code, fleet):
@@ -78,7 +88,7 @@ def test_the_configuration_of_the_serving_page_is_valid(tmp_path):
     assert [server.name for server in read_route_config(tmp_path / "route.toml").servers] == ["edge-1", "cloud-1"]
     key = generate_key(tmp_path / "id").public
     (tmp_path / "access.toml").write_text(access.replace("ssh-ed25519 AAAA... lab-1", key.line))
-    robot = read_access(tmp_path / "access.toml").robots[key.fingerprint]
+    robot = read_access(tmp_path / "access.toml")[fingerprint(key)].robot
     assert robot.grant("lane-following").rate_per_s == 50
     assert robot.grant("anything-else").rate_per_s is None
 
@@ -86,6 +96,9 @@ def test_the_configuration_of_the_serving_page_is_valid(tmp_path):
 def test_the_configuration_that_route_help_shows_is_valid(tmp_path):
     from rilaas.cli.route import EXAMPLE
 
-    lines = [line.strip() for line in EXAMPLE.split("\b")[1].splitlines()[2:]]
+    lines = [
+        line.strip()
+        for line in EXAMPLE.split("Example of a configuration without one:")[1].split("\b")[0].splitlines()
+    ]
     (tmp_path / "route.toml").write_text("\n".join(lines))
     assert read_route_config(tmp_path / "route.toml").listen == "0.0.0.0:8443"
