@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 
 from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied
 from rilaas.hub.actions.event import record
+from rilaas.hub.actions.policy import robots_changed
 from rilaas.hub.actions.token import make_link
-from rilaas.hub.models import Person
+from rilaas.hub.models import EntryLink, Job, Person, RobotKey
+from rilaas.hub.models.job import CANCELLED, QUEUED, RUNNING
 from rilaas.hub.models.name import checked_name
 
 FIRST = "local"  # who runs a hub that was started on an empty home
@@ -65,6 +68,9 @@ def new_link(by: Person, name: str) -> str:
 def set_active(by: Person, name: str, active: bool) -> None:
     """Shut a person out, or let them in again; what they own stays.
 
+    Who is shut out is refused at the next request, by session, token or link; the robots get no answers any more, and
+    what was queued or is running ends. Models and datasets stay where others use them.
+
     Raises:
         PermissionDenied: ``by`` does not run the hub.
         NotFound: There is nobody of this name.
@@ -80,4 +86,24 @@ def set_active(by: Person, name: str, active: bool) -> None:
     with transaction.atomic():
         person.is_active = active
         person.save(update_fields=["is_active"])
+        _robots_follow(person)
+        if not active:
+            _end_what_is_open(person)
         record(by, "person let in" if active else "person shut out", name)
+
+
+def _robots_follow(person: Person) -> None:
+    kids: dict[str, list[str]] = {
+        f"{person.username}/{name}": [] for name in person.robots.values_list("name", flat=True)
+    }
+    for name, kid in RobotKey.objects.filter(robot__owner=person).values_list("robot__name", "kid"):
+        kids[f"{person.username}/{name}"].append(kid)
+    robots_changed(kids)
+
+
+def _end_what_is_open(person: Person) -> None:
+    """Jobs and links: nothing goes on in the name of somebody who is not here any more."""
+    now = timezone.now()
+    Job.objects.filter(owner=person, state=QUEUED).update(state=CANCELLED, ended_at=now, cancel_requested=True)
+    Job.objects.filter(owner=person, state=RUNNING).update(cancel_requested=True)
+    EntryLink.objects.filter(person=person, used_at=None).update(used_at=now)

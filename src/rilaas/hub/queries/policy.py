@@ -100,6 +100,7 @@ def _named(names: set[str]) -> QuerySet[Robot]:
 
 def _robots(robots: QuerySet[Robot], public: list[tuple[str, str]]) -> dict[str, Any]:
     """Robots as the policy has them: one query for them, one for their keys, one for their subscriptions."""
+    robots = robots.filter(owner__is_active=True)  # those of somebody who is shut out are in no policy
     rows = list(robots.select_related("owner").order_by("pk"))
     among = {"robot__in": robots.values("pk")}
     keys: dict[int, list[str]] = defaultdict(list)
