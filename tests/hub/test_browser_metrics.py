@@ -1,20 +1,13 @@
 """A person's browser watches robots' queries: charts that follow the time, tables where nothing runs scripts."""
 
-import shutil
-import tempfile
 import threading
 import time
 
 import pytest
-from selenium import webdriver
-from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from rilaas.observe import Registry, serve_metrics
+from tests.browser import WAIT_S, chromium, needs_chromium
 from tests.hub_process import HubProcess, Visitor
-
-WAIT_S = 60
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
 @pytest.fixture(scope="module")
@@ -48,47 +41,27 @@ def hub(tmp_path_factory):
         thread.join()
 
 
-@pytest.fixture
-def browser(hub):
-    if not (CHROMIUM and DRIVER):
-        pytest.skip("needs chromium and chromedriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        for word in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", f"--user-data-dir={profile}"):
-            options.add_argument(word)
-        with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as browser:
-            with hub.connect() as mine:
-                assert mine.get("/api/v1/me")["person"] == "local"
-            browser.get(_entry(hub))
-            browser.find_element(By.CSS_SELECTOR, "main button").click()
-            yield browser
+def sent(browser):
+    """The number of queries that the page shows."""
+    return int(browser.find("#m-tiles b").text.replace("\u2009", "") or 0)
 
 
-def _entry(hub):
-    return hub.ready["entry"]
-
-
-def _sent(browser):
-    return int(browser.find_element(By.CSS_SELECTOR, "#m-tiles b").text.replace("\u2009", "") or 0)
-
-
-def test_charts_and_numbers_follow_the_time(hub, browser):
-    wait = WebDriverWait(browser, WAIT_S)
-    browser.get(f"{hub.url}/metrics?range=5m&deadline_ms=50")
-    wait.until(lambda b: len(b.find_elements(By.CSS_SELECTOR, "[data-charts] canvas")) >= 3)  # grown without a reload
-    wait.until(lambda b: _sent(b) > 3)
-    before = _sent(browser)
-    wait.until(lambda b: _sent(b) > before)
-    text = browser.find_element(By.TAG_NAME, "main").text
-    assert "local/lane" in text
-    assert "battery of local" in text
-    assert "refused by a rate limit" in text
-    assert "later than 50 ms" in text
-    browser.set_window_size(420, 900)
-    wait.until(lambda b: b.execute_script("return document.documentElement.scrollWidth <= innerWidth"))
-    assert [row for row in browser.get_log("browser") if row["level"] == "SEVERE"] == []
+@needs_chromium
+def test_charts_and_numbers_follow_the_time(hub):
+    with chromium(hub.url) as browser:
+        browser.enter(hub.ready["entry"])
+        browser.go("/metrics?range=5m&deadline_ms=50")
+        browser.wait(lambda _: len(browser.texts("[data-charts] canvas")) >= 3)  # grown without a reload
+        browser.wait(lambda _: sent(browser) > 3)
+        before = sent(browser)
+        browser.wait(lambda _: sent(browser) > before)
+        for words in ("local/lane", "battery of local", "refused by a rate limit", "later than 50 ms"):
+            assert words in browser.text()
+        browser.driver.set_window_size(420, 900)
+        browser.wait(
+            lambda driver: driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+        )
+        assert browser.complaints() == []
 
 
 def test_without_scripts_the_tables_say_it(hub):
