@@ -1,11 +1,14 @@
 """The policy from a hub that changes, stops, comes back and forgets."""
 
+import itertools
 import json
 import stat
+from types import SimpleNamespace
 
 import pytest
 
 from rilaas.core import InvalidInput, Unauthenticated, Unavailable
+from rilaas.route import hub_access
 from rilaas.route.access import Grant
 from rilaas.route.hub_access import HubAccess
 from rilaas.route.policy import Policy, applied
@@ -160,6 +163,30 @@ def test_a_question_that_was_lost_on_the_way_is_asked_again(hub, follow):
 
     eventually(asks_again)
     eventually(lambda: not access.status().problem)
+
+
+def test_many_changes_a_second_are_followed_without_breaking_a_question_off(hub, follow, keys, monkeypatch):
+    access = follow()
+    broken_off = []
+    monkeypatch.setattr(access._hub, "interrupt", lambda: broken_off.append(hub.epoch))
+    for number in range(20):  # the heartbeat hears of each before the long poll has told the one before
+        hub.change(robots={"a/1": robot(keys[number % 2])})
+        for _ in range(3):
+            access.confirm(hub.epoch + 1)
+        eventually(lambda: access.status().epoch == hub.epoch)
+    monkeypatch.undo()
+    assert broken_off == []
+
+
+def test_an_answer_that_takes_long_is_broken_off_ever_later(follow, monkeypatch):
+    access = follow()
+    broken_off = []
+    monkeypatch.setattr(access._hub, "interrupt", lambda: broken_off.append(access._patience_s))
+    clock = itertools.count(0.0, 0.5)
+    monkeypatch.setattr(hub_access, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    for _ in range(40):
+        access.confirm(99)
+    assert broken_off[:3] == [2.0, 4.0, 8.0]
 
 
 def test_one_robot_that_makes_no_sense_does_not_concern_the_others(keys, caplog):

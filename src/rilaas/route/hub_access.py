@@ -30,6 +30,9 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 1.0
 _REWRITE_S = 15.0  # how often the time of the last contact is written down
 _PATH = "/api/v1/policy"
 _EVERYTHING = -1  # an epoch that no policy has
+# A question that was not answered for so long though the hub has news was lost on the way. Where asking again does
+# not help, the answer is long and the way is narrow: it gets more time.
+FIRST_PATIENCE_S, LAST_PATIENCE_S = 1.0, 60.0
 
 
 class HubAccess:
@@ -51,7 +54,8 @@ class HubAccess:
         self._confirmed = -math.inf  # when the policy was last known to be the one in force
         self._written = -math.inf
         self._problem = "the hub has not been asked yet"
-        self._mismatches = 0
+        self._behind: tuple[int, float] | None = None  # our epoch, and since when the hub has had another one
+        self._patience_s = FIRST_PATIENCE_S
         self._after = _EVERYTHING
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._keep_asking, name="rilaas-policy", daemon=True)
@@ -95,15 +99,17 @@ class HubAccess:
         return SourceStatus("hub", self._policy.epoch, time.monotonic() - self._confirmed, self._problem)
 
     def confirm(self, epoch: int) -> None:
-        """Hear from elsewhere which epoch the hub has; another one than ours, twice: the question was lost."""
-        if epoch == self._policy.epoch:
-            self._mismatches = 0
+        """Hear from elsewhere which epoch the hub has; where ours stays another one, the question was lost."""
+        mine, now = self._policy.epoch, time.monotonic()
+        if epoch == mine:
+            self._behind = None
             if self._after == epoch:
-                self._confirmed = time.monotonic()
-            return
-        self._mismatches += 1
-        if self._mismatches > 1:
-            self._mismatches = 0
+                self._confirmed = now
+        elif self._behind is None or self._behind[0] != mine:  # many changes a second are always ahead of us
+            self._behind = (mine, now)
+        elif now - self._behind[1] > self._patience_s:
+            self._behind = None
+            self._patience_s = min(LAST_PATIENCE_S, 2 * self._patience_s)
             self._hub.interrupt()
 
     def _keep_asking(self) -> None:
@@ -136,6 +142,7 @@ class HubAccess:
             _log.info("policy %d is in force (%d keys)", self._policy.epoch, len(self._policy.robots))
             self._written = -math.inf
         self._confirmed = time.monotonic()
+        self._patience_s = FIRST_PATIENCE_S
         if self._problem:
             _log.info("the policy is confirmed by the hub")
             self._problem = ""
