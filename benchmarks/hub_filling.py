@@ -1,12 +1,34 @@
-"""Fill a hub's database with made-up rows: ``python benchmarks/hub_filling.py MODELS ROBOTS EPISODES``."""
+"""Fill a hub's database with made-up rows: ``python benchmarks/hub_filling.py MODELS ROBOTS EPISODES METRICS``.
 
+``METRICS`` is the address that all interceptors and servers give for their metrics, or ``-``. On stdout comes one
+line of JSON: the pages there are, and what somebody else than the first person needs to look at them.
+"""
+
+import json
 import sys
 from pathlib import Path
+
+from hub_filling_busy import fill_busy, fill_plain, fill_runs
 
 from rilaas.hub.running import HubConfig, set_up
 
 CARD = "# A model\n\nMade up to fill the database.\n" * 5
-MANIFEST = {"name": "model", "task": "lane-following", "backend": "onnxruntime", "weights": "weights.onnx"}
+IMAGE = {"name": "image", "datatype": "UINT8", "shape": [-1, 120, 160, 3], "unit": "", "meaning": "camera, RGB"}
+WHEELS = {"name": "wheels", "datatype": "FP32", "shape": [-1, 2], "unit": "m/s", "meaning": "left, right"}
+MANIFEST = {
+    "name": "model",
+    "task": "lane-following",
+    "description": "Made up.",
+    "backend": "onnxruntime",
+    "weights": "weights.onnx",
+    "hooks": "hooks.py",
+    "inputs": [IMAGE],
+    "outputs": [WHEELS],
+    "batching": None,
+    "limits": {"memory_bytes": 10**9, "cpus": 1, "answer_s": 10.0},
+    "placement": {"sensitivity": "any"},
+    "hooks_source": "class Model:\n    SPEED = 1\n" * 10,
+}
 
 
 def fill_models(models, people, now):
@@ -148,7 +170,7 @@ def fill_others(people, now):
 def main():
     import os
 
-    models, robots, episodes = map(int, sys.argv[1:])
+    models, robots, episodes = map(int, sys.argv[1:4])
     set_up(HubConfig(Path(os.environ["RILAAS_HOME"])))
     from django.db import transaction
     from django.utils import timezone
@@ -163,6 +185,9 @@ def main():
         fill_deployments(rows, variants, people, min(300, models))
         fill_evaluations(episodes, people, rows, variants)
         fill_others(people, now)
+        fill_busy(people, rows[0], now, sys.argv[4])
+    asked = fill_runs(people[0])
+    print(json.dumps({**asked, **fill_plain(people, rows)}))
 
 
 if __name__ == "__main__":

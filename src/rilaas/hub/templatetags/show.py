@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django import template
 from django.utils import timezone
 
+import rilaas
 from rilaas.hub.pages.static import asset as _asset
 
 register = template.Library()
 register.simple_tag(_asset, name="asset")
 
+_DIGEST = re.compile(r"\bsha256:([0-9a-f]{12})[0-9a-f]{52}\b")
+_SCOPES: Mapping[str, str] = {
+    "read": "see and download what you may see",
+    "write": "upload models, datasets and reports, and change what is yours",
+    "deploy": "deploy, promote and roll back",
+    "metrics": "post numbers of your own",
+    "interceptor": "be an interceptor: it learns which robots may ask what",
+    "server": "be a server: it fetches the models that it is to run",
+}
 _STEPS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600), (30 * 86400, "days", 86400))
 
 
 @register.filter
-def size(count: float | None) -> str:
+def size(count: Any) -> str:
     """Bytes: ``1.2 MB``."""
-    if count is None:
+    if not isinstance(count, (int, float)):  # a manifest that lacks it is '' to a template
         return ""
     value = float(count)
     for unit in ("B", "kB", "MB", "GB"):
@@ -65,9 +77,9 @@ def number(value: Any) -> str:
 
 
 @register.filter
-def duration(seconds: float | None) -> str:
+def duration(seconds: Any) -> str:
     """Seconds as ``1.3 ms``, ``12 s``, ``3 min``."""
-    if seconds is None:
+    if not isinstance(seconds, (int, float)):
         return ""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.3g} µs"
@@ -94,3 +106,37 @@ def words(text: str) -> list[str]:
 def lookup(mapping: Any, key: Any) -> Any:
     """The value of a key."""
     return mapping.get(key) if hasattr(mapping, "get") else None
+
+
+@register.filter
+def spaced(text: Any) -> str:
+    """A name of the program's as words: ``least connections``."""
+    return str(text).replace("_", " ")
+
+
+@register.filter
+def brief(text: str) -> str:
+    """A text whose digests are as short as ``short`` makes them."""
+    return _DIGEST.sub(r"sha256 \1", text)
+
+
+@register.filter
+def scope_words(scope: str) -> str:
+    """What a token with a scope may do."""
+    return _SCOPES.get(scope, "")
+
+
+@register.simple_tag
+def version() -> str:
+    """The program's version."""
+    return rilaas.__version__
+
+
+@register.simple_tag(takes_context=True)
+def twin(context: Mapping[str, Any]) -> str:
+    """The address of the page's JSON; '' where it has none for the reader."""
+    request = context.get("request")
+    if request is None or context.get("page") in (None, "", "refusal") or not request.user.is_authenticated:
+        return ""
+    query = request.META.get("QUERY_STRING", "")
+    return f"{request.path.rstrip('/') or '/home'}.json" + (f"?{query}" if query else "")
