@@ -6,8 +6,8 @@ import os
 import numpy as np
 import pytest
 
-from rilaas.cli.fleet import Fleet, FleetServer
 from rilaas.cli.predict import write_tensors
+from tests.file_fleet import FileFleet, FleetServer
 
 
 def test_a_folder_answers_with_its_outputs_and_where_the_time_went(call, model, frame):
@@ -129,7 +129,7 @@ def test_a_deadline_that_cannot_be_kept_has_its_own_exit_code(call, model, frame
 def fleet(tmp_path_factory, make_model):
     folder = tmp_path_factory.mktemp("fleet")
     model = make_model(folder / "model", "straight")
-    with Fleet(folder / "fleet", model, "straight", (FleetServer("edge-1", "edge"),)) as running:
+    with FileFleet(folder / "fleet", model, "straight", (FleetServer("edge-1", "edge"),)) as running:
         yield running
 
 

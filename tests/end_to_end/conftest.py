@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rilaas.cli.fleet import Fleet, FleetServer
+from tests.file_fleet import FileFleet, FleetServer
 from tests.model_folders import write_affine_model
 
 SERVERS = (FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud", 0.02))
@@ -13,7 +13,7 @@ SERVERS = (FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud", 0.02))
 def fleet(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fleet")
     model = write_affine_model(folder / "affine", name="affine", a=2.0, b=1.0, size=3)
-    with Fleet(folder / "home", model, "affine", SERVERS, "round_robin") as running:
+    with FileFleet(folder / "home", model, "affine", SERVERS, "round_robin") as running:
         yield running
 
 

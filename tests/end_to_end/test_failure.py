@@ -7,9 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from rilaas.cli.fleet import Fleet, FleetServer
 from rilaas.client import RobotClient
 from rilaas.core import ModelFailed, RateLimited, RilaasError, Unauthenticated
+from tests.file_fleet import FileFleet, FleetServer
 from tests.model_folders import COUNTING_MODEL, write_affine_model, write_python_model
 
 TWO = (FleetServer("a", "edge"), FleetServer("b", "cloud"))
@@ -18,7 +18,7 @@ TWO = (FleetServer("a", "edge"), FleetServer("b", "cloud"))
 @pytest.fixture
 def pair(tmp_path):
     model = write_affine_model(tmp_path / "affine", name="affine", a=2.0, b=1.0, size=3)
-    with Fleet(tmp_path / "home", model, "affine", TWO, "round_robin") as fleet:
+    with FileFleet(tmp_path / "home", model, "affine", TWO, "round_robin") as fleet:
         yield fleet
 
 
@@ -72,7 +72,7 @@ class Model:
     def reset(self): pass
 """
     model = write_python_model(tmp_path / "fragile", source, name="fragile")
-    with Fleet(tmp_path / "home", model, "fragile", TWO[:1]) as fleet, client(fleet, "fragile") as robot:
+    with FileFleet(tmp_path / "home", model, "fragile", TWO[:1]) as fleet, client(fleet, "fragile") as robot:
         shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
         good = {"x": np.ones(shape, np.float32)}
         robot.predict(good)
@@ -92,7 +92,7 @@ class Model:
     def reset(self): pass
 """
     model = write_python_model(tmp_path / "angry", source, name="angry")
-    with Fleet(tmp_path / "home", model, "angry", TWO[:1]) as fleet, client(fleet, "angry") as robot:
+    with FileFleet(tmp_path / "home", model, "angry", TWO[:1]) as fleet, client(fleet, "angry") as robot:
         shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
         with pytest.raises(RilaasError, match="the gripper is closed") as failure:
             robot.predict({"x": np.ones(shape, np.float32)})
@@ -149,7 +149,7 @@ def test_a_server_that_cannot_load_its_model_says_why(tmp_path):
     (model / "weights.onnx").write_bytes(b"not an onnx file at all")
     with (
         pytest.raises(RilaasError, match=r"a did not start.*") as failure,
-        Fleet(tmp_path / "h", model, "affine", TWO),
+        FileFleet(tmp_path / "h", model, "affine", TWO),
     ):
         pass
     assert "weights.onnx" in str(failure.value)
@@ -157,7 +157,7 @@ def test_a_server_that_cannot_load_its_model_says_why(tmp_path):
 
 def test_reset_reaches_the_model(tmp_path):
     model = write_python_model(tmp_path / "counting", COUNTING_MODEL, name="counting")
-    with Fleet(tmp_path / "home", model, "counting", TWO[:1]) as fleet, client(fleet, "counting") as robot:
+    with FileFleet(tmp_path / "home", model, "counting", TWO[:1]) as fleet, client(fleet, "counting") as robot:
         shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
         x = {"x": np.ones(shape, np.float32)}
         robot.reset()
@@ -190,7 +190,10 @@ def restarts(fleet):
 
 def test_a_request_that_kills_the_model_is_tried_once_more_and_not_again(tmp_path):
     model = write_python_model(tmp_path / "fragile", FRAGILE, name="fragile")
-    with Fleet(tmp_path / "home", model, "fragile", TWO, "round_robin") as fleet, client(fleet, "fragile") as robot:
+    with (
+        FileFleet(tmp_path / "home", model, "fragile", TWO, "round_robin") as fleet,
+        client(fleet, "fragile") as robot,
+    ):
         shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
         with pytest.raises(ModelFailed, match="ended the process of 'fragile' on 2 servers"):
             robot.predict({"x": np.full(shape, 666, np.float32)}, deadline_s=20.0)
@@ -203,7 +206,7 @@ def test_a_model_that_hangs_is_started_anew_and_the_others_are_served(tmp_path):
     model = write_python_model(tmp_path / "fragile", FRAGILE, name="fragile")
     with (model / "model.toml").open("a") as file:
         file.write("\n[limits]\nanswer_s = 1.0\n")
-    with Fleet(tmp_path / "home", model, "fragile", TWO[:1]) as fleet, client(fleet, "fragile") as robot:
+    with FileFleet(tmp_path / "home", model, "fragile", TWO[:1]) as fleet, client(fleet, "fragile") as robot:
         shape = [1 if size == -1 else size for size in robot.signature.inputs["x"].shape]
         with pytest.raises(RilaasError):
             robot.predict({"x": np.full(shape, 777, np.float32)}, deadline_s=0.3)

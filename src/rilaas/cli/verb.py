@@ -15,7 +15,7 @@ import click
 VERBS: Mapping[str, str] = {
     "up": "Start everything on this machine; --demo drives a robot with it.",
     "hub": "The management server: web pages and REST.",
-    "push": "Check a model folder and put it into the hub's registry or the local store.",
+    "push": "Check a model folder and put it into the registry or local store.",
     "pull": "Fetch a model from the hub.",
     "evaluate": "Judge a policy in closed loop.",
     "serve": "Serve model folders by the Open Inference Protocol v2 over gRPC.",
