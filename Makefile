@@ -20,7 +20,7 @@ $(BIN)/python:
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 	@echo "Installing what the demo needs (about a minute) ..."
-	@$(PIP) install --quiet -c constraints.txt -e '.[ssh,serve,evaluate]'
+	@$(PIP) install --quiet -c constraints.txt -e '.[ssh,serve,evaluate,hub]'
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml constraints.txt
@@ -34,7 +34,7 @@ demo: $(VENV)/.demo  ## Drive a robot through the service, about two minutes, th
 	@$(BIN)/rilaas up --demo
 
 test: $(VENV)/.dev  ## Run all tests
-	@scripts/install_packages.sh bubblewrap openssh-client || true
+	@scripts/install_packages.sh $(PACKAGES) || true
 	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
 
 check: $(VENV)/.dev  ## What CI runs besides the tests: style, types, layers, old Pythons
@@ -48,7 +48,8 @@ bench: $(VENV)/.dev  ## Measure; results on the screen and in out/
 	@mkdir -p out
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py --json out/$$each.json; done
 
-BENCHMARKS := authorization balance cli serving tile_world wire
+BENCHMARKS := authorization balance cli hub policy serving tile_world wire
+PACKAGES := bubblewrap openssh-client redis-server postgresql prometheus chromium chromium-driver
 
 docs: $(VENV)/.dev  ## Check that the documentation is true: its commands and code are run
 	@$(BIN)/python -m pytest -q tests/docs

@@ -136,7 +136,7 @@ def _client(url: str) -> Any:
     try:
         import redis
     except ImportError:
-        raise MissingDependency("A policy in Redis needs the package redis.", "pip install redis") from None
+        raise MissingDependency("A policy in Redis needs the package redis.", "pip install 'rilaas[redis]'") from None
     try:
         return redis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
     except ValueError as error:

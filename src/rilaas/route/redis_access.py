@@ -267,7 +267,7 @@ def _client(url: str, timeout_s: float) -> Any:
         from redis.retry import Retry
     except ImportError:
         raise MissingDependency(
-            "A policy in Redis needs the package redis.", "Install it: pip install redis."
+            "A policy in Redis needs the package redis.", "Install it: pip install 'rilaas[redis]'."
         ) from None
     try:
         return redis.Redis.from_url(
