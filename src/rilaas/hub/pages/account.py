@@ -49,7 +49,7 @@ def _use(request: HttpRequest, text: str) -> str:
     if person is None:
         raise Unauthenticated(
             "This link was used already, or is older than a day.",
-            "`rilaas hub link` on the hub's machine makes a new one.",
+            "Whoever runs the hub makes a new one; on its machine, `rilaas hub --link` prints one.",
         )
     login(request, person, backend=_BACKEND)
     return "/" if person.has_usable_password() or person.is_staff else "/account"

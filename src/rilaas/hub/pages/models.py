@@ -16,6 +16,7 @@ from rilaas.hub.pages.page import Data, Page, person_of
 from rilaas.hub.queries.deployment import deployment_box
 from rilaas.hub.queries.evaluation import evaluations_box
 from rilaas.hub.queries.model import list_models, show_model
+from rilaas.hub.queries.setup import interceptor_at
 
 # What other nouns add to a model's page: (person, the page's data) -> more data for the templates that it includes.
 MORE: tuple[Callable[[Person, Data], Data], ...] = (deployment_box, evaluations_box)
@@ -30,7 +31,8 @@ def _show(request: HttpRequest, owner: str, name: str) -> Data:
     data = show_model(person, owner, name, revision=request.GET.get("revision", ""), page=request.GET.get("page", ""))
     for more in MORE:
         data = {**data, **more(person, data)}
-    return {**data, "hub_url": request.build_absolute_uri("/").rstrip("/")}
+    target = interceptor_at(request.get_host())
+    return {**data, "hub_url": request.build_absolute_uri("/").rstrip("/"), "target": target}
 
 
 def _promote(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:

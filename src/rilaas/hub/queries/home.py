@@ -38,6 +38,7 @@ def overview(person: Person) -> dict[str, Any]:
         "flow": _flow(counts),
         "problems": problems(person),
         "steps": (steps := _steps(person, mine)),
+        "next_step": next((step for step in steps if not step["is_done"]), None),
         "steps_done": sum(step["is_done"] for step in steps),
         "events": recent_events(person, reader.sight),
     }
@@ -73,26 +74,42 @@ def _counts(person: Person, mine: Any, reader: Reader) -> dict[str, int]:
 def _flow(counts: dict[str, int]) -> list[dict[str, Any]]:
     """The way of a model to robots, station by station."""
     return [
-        _station("Push", "/models", counts["models"], "models", f"{counts['own_versions']} versions of yours"),
         _station(
-            "Evaluate", "/evaluations", counts["evaluations"], "evaluations", f"{counts['evaluations_passed']} passed"
+            "Push", "/models", counts["models"], "model", f"{_counted(counts['own_versions'], 'version')} of yours"
         ),
         _station(
-            "Deploy", "/deployments", counts["deployments"], "deployments", f"{counts['replicas_ready']} running"
+            "Evaluate", "/evaluations", counts["evaluations"], "evaluation", f"{counts['evaluations_passed']} passed"
         ),
-        _station("Route", "/robots", counts["robots_online"], "robots online", f"of {counts['robots']} of yours"),
+        _station(
+            "Deploy",
+            "/deployments",
+            counts["deployments"],
+            "deployment",
+            f"running in {_counted(counts['replicas_ready'], 'place')}",
+        ),
+        _station("Route", "/robots", counts["robots_online"], "robot", f"online, of {counts['robots']} of yours"),
         _station(
             "Observe",
             "/metrics",
             counts["queries_15_min"],
-            "queries",
-            f"{counts['answered_15_min']} answered, 15 min",
+            "query",
+            f"in 15 min, {counts['answered_15_min']} answered",
         ),
     ]
 
 
 def _station(verb: str, href: str, count: int, noun: str, more: str) -> dict[str, Any]:
-    return {"verb": verb, "href": href, "count": count, "noun": noun, "more": more}
+    return {"verb": verb, "href": href, "count": count, "noun": _noun(count, noun), "more": more}
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {_noun(count, noun)}"
+
+
+def _noun(count: int, noun: str) -> str:
+    if count == 1:
+        return noun
+    return "queries" if noun == "query" else f"{noun}s"
 
 
 def _steps(person: Person, mine: Any) -> list[dict[str, Any]]:
@@ -105,29 +122,47 @@ def _steps(person: Person, mine: Any) -> list[dict[str, Any]]:
     robot_page = f"/robots/{person.username}/{robot[0]}" if robot else "/robots"
     is_shared = own.exclude(visibility=PRIVATE).exists()
     return [
-        _step("Upload a model", first is not None, "/models/new", "A folder with weights and a model.toml."),
         _step(
-            "Try it on a picture", _has_tried(person), f"{page}/try" if first else page, "One input, in the browser."
+            "Upload a model",
+            first is not None,
+            "/models/new",
+            "A folder with weights and a file model.toml that says what they take and give.",
         ),
-        _step("Share it", is_shared, f"{page}#sharing" if first else page, "With colleagues, or with everybody."),
-        _step("Add a robot", robot is not None, "/robots", "By its public SSH key."),
+        _step(
+            "Try it on a picture",
+            _has_tried(person),
+            f"{page}/try" if first else page,
+            "In the browser: what it answers is drawn on the picture.",
+        ),
+        _step(
+            "Share it",
+            is_shared,
+            f"{page}#sharing" if first else page,
+            "With single colleagues, or with everybody on this hub.",
+        ),
+        _step(
+            "Add a robot",
+            robot is not None,
+            "/robots",
+            "Its public SSH key is all that it takes; it gets no password.",
+        ),
         _step(
             "Deploy the model",
             _is_deployed(mine),
             f"{page}#deployment" if first else page,
-            "On a server at the edge or in the cloud.",
+            "On servers at the edge, beside the robot, or in the cloud.",
         ),
         _step(
             "Let the robot ask",
             robots.exclude(last_seen_at=None).exists(),
             robot_page,
-            "Its page says what to run on it.",
+            "Its page has the commands to paste on it, with address, key and certificate.",
         ),
         _step(
             "Evaluate",
             Evaluation.objects.filter(owner=person).exists(),
             "/evaluations",
-            "In closed loop, with intervals.",
+            "Drive the model through scenarios and get scores with intervals.",
         ),
     ]
 

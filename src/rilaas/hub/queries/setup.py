@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from rilaas.client.robot_client import address_of
+from rilaas.hub.models import Interceptor
+from rilaas.hub.queries.fleet import SILENT_AFTER
 from rilaas.route.config import DEFAULT_PORT
 
 _FILES = {"ssh-ed25519": "id_ed25519", "ssh-rsa": "id_rsa"}
@@ -79,6 +82,17 @@ def set_up(robot: Mapping[str, Any], host: str) -> dict[str, Any]:
         "has_ca": bool(pem),
         "ca_path": CA_PATH,
     }
+
+
+def interceptor_at(host: str) -> str:
+    """Where robots ask, as the reader reaches it; '' where no interceptor reports.
+
+    Args:
+        host: ``host[:port]`` under which the reader reaches the hub.
+    """
+    up = Interceptor.objects.exclude(address="").filter(last_report_at__gt=timezone.now() - SILENT_AFTER)
+    address = up.order_by("name").values_list("address", flat=True).first()
+    return _reachable(address, address_of(host)[0]) if address else ""
 
 
 def _reachable(address: str, host: str) -> str:

@@ -24,3 +24,21 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 document.addEventListener("submit", (event) => {
   if (event.target.dataset.confirm && !confirm(event.target.dataset.confirm)) event.preventDefault();
 });
+// On a phone the rows of wide tables are blocks: each cell gets the name of its column. htmx brings new tables.
+function nameCells() {
+  for (const table of document.querySelectorAll("main table:not(.wide-rows, .small)")) {
+    const names = [...table.querySelectorAll(":scope > thead th")].map((th) => th.textContent.trim());
+    if (names.length < 4) continue;
+    for (const row of table.querySelectorAll(":scope > tbody > tr")) {
+      let column = 0;
+      for (const cell of row.cells) {
+        cell.dataset.label = names[column] === "actions" ? "" : names[column] ?? "";
+        column += cell.colSpan;
+      }
+    }
+    table.classList.add("wide-rows");
+  }
+}
+nameCells();
+document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+for (const name of ["htmx:afterSwap", "rilaas:replaced"]) document.addEventListener(name, nameCells);

@@ -118,6 +118,7 @@ async function follow(box) {
           if (fresh) old.replaceWith(fresh);
         }
         draw();
+        document.dispatchEvent(new Event("rilaas:replaced"));
       }
     } catch { /* the hub is away for a moment: what is shown stays */ }
   }
