@@ -258,6 +258,22 @@ def test_while_the_hub_is_away_what_runs_goes_on_and_then_the_reports_do(hub, wi
     with_server(live)
 
 
+def test_a_hub_restored_from_a_backup_is_followed_though_its_generation_is_the_one_we_had(hub, with_server, affine):
+    async def live(server):
+        digest = hub.keep(affine(2))
+        hub.want(("alice/m:1", digest))
+        await server.ready("alice/m:1")
+        generation = hub.generation
+        hub.stop()
+        hub.generation = generation - 1  # the backup, and what was done since
+        hub.want(("alice/m:2", digest))
+        assert hub.generation == generation
+        hub.start()
+        await server.ready("alice/m:2")
+
+    with_server(live)
+
+
 def test_an_old_version_stays_while_the_hub_cannot_give_the_new_one(hub, with_server, affine, monkeypatch):
     async def live(server):
         hub.want(("alice/m:1", hub.keep(affine(2))))

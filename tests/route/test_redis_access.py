@@ -1,5 +1,6 @@
 """The policy through a real Redis: both ends, changes, gaps, a server that dies and comes back."""
 
+import json
 import time
 
 import pytest
@@ -185,6 +186,22 @@ def test_when_the_hub_is_silent_for_too_long_nobody_is_served(writer, follow, ke
     assert access.status().age_s > 2.0
     beat(writer.client, writer.epoch)
     eventually(lambda: not is_refused())
+
+
+def test_a_hub_whose_clock_is_set_back_is_alive(writer, follow, keys):
+    writer.publish(rows(lab=keys[0]), full=True)
+    access = follow(max_stale_s=3.0)
+    ages, late_s = [], iter(range(3600, 0, -1))
+
+    def has_beaten_again():
+        writer.client.set(HEARTBEAT, json.dumps({"time_s": time.time() - next(late_s), "epoch": 1}))
+        time.sleep(0.05)
+        ages.append(access.status().age_s)
+        return access.status().age_s < 0.5 and max(ages) > 1.0
+
+    eventually(lambda: access.status().age_s > 1.0)
+    eventually(has_beaten_again)
+    assert access.find(keys[0].fingerprint)
 
 
 def test_the_age_of_the_first_heartbeat_counts(writer, follow, keys):

@@ -115,7 +115,8 @@ class Agent:
             except (RilaasError, OSError) as error:
                 self._trouble("follow", error)
                 await asyncio.sleep(pause_s)
-                pause_s = min(PAUSES_S[1], 2 * pause_s)
+                # The hub that comes back may have been restored from a backup: its numbers may mean something else.
+                wait_s, pause_s = 0.0, min(PAUSES_S[1], 2 * pause_s)
                 continue
             self._trouble("follow", None)
             if wait_s and time.monotonic() - began < PAUSES_S[0]:

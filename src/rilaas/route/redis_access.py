@@ -60,6 +60,7 @@ class RedisAccess:
         self._lock = threading.Lock()
         self._confirmed = -math.inf
         self._beat: tuple[float, float] = (-math.inf, -math.inf)  # the hub's time_s, and when it was first seen
+        self._earlier_beat = math.inf  # one from before that: of a Redis set back, or of a hub whose clock was
         self._problem = "Redis has not been asked yet"
         self._is_down = True
         self._ending, self._has_tried = threading.Event(), threading.Event()
@@ -182,7 +183,7 @@ class RedisAccess:
             raise Unavailable("Redis holds no policy; the hub has to fill it")
         epoch = int(epoch_text)
         beat = json.loads(beat_text) if beat_text else {"time_s": -math.inf, "epoch": -1}
-        is_newer = beat["time_s"] > self._beat[0]
+        is_newer = self._is_newer(beat["time_s"])
         if epoch < self._epoch and not (is_newer and beat["epoch"] == epoch):
             raise Unavailable(_SET_BACK)  # restored from a backup; the hub's next heartbeat says which one holds
         if is_newer:
@@ -195,6 +196,17 @@ class RedisAccess:
         self._confirmed = self._beat[1]
         silent_s = now - self._beat[1]
         self._tell("" if silent_s < _BEAT_S else f"the hub has been silent for {silent_s:.0f} s")
+
+    def _is_newer(self, time_s: float) -> bool:
+        """Whether the hub has beaten since the last look. Its clock may go back; then it goes on from there."""
+        if time_s > self._beat[0]:
+            is_newer = True
+        else:
+            is_newer = self._earlier_beat < time_s < self._beat[0]
+            self._earlier_beat = time_s if math.isfinite(time_s) else math.inf
+        if is_newer:
+            self._earlier_beat = math.inf
+        return is_newer
 
     def _read(self, kids: list[str] | None, change: int | None) -> None:
         """Read what is shared, and of these keys (or of all) those that are in memory.
@@ -267,7 +279,7 @@ def _client(url: str, timeout_s: float) -> Any:
         from redis.retry import Retry
     except ImportError:
         raise MissingDependency(
-            "A policy in Redis needs the package redis.", "Install it: pip install 'rilaas[redis]'."
+            "A policy in Redis needs the package redis.", "Install it: pip install redis."
         ) from None
     try:
         return redis.Redis.from_url(
