@@ -24,6 +24,15 @@ from rilaas.hub.queries.problem import changeable_models, problems
 from rilaas.hub.queries.robot import ONLINE_FOR
 
 _WATCHED_S = 900.0
+_STEPS = (
+    ("Upload a model", "A folder with weights and a file model.toml that says what they take and give."),
+    ("Try it on a picture", "In the browser: what it answers is drawn on the picture."),
+    ("Share it", "With single colleagues, or with everybody on this hub."),
+    ("Add a robot", "Its public SSH key is all that it takes; it gets no password."),
+    ("Deploy the model", "On servers at the edge, beside the robot, or in the cloud."),
+    ("Let the robot ask", "Its page has the commands to paste on it, with address, key and certificate."),
+    ("Evaluate", "Drive the model through scenarios and get scores with intervals."),
+)
 
 
 def overview(person: Person) -> dict[str, Any]:
@@ -116,54 +125,30 @@ def _steps(person: Person, mine: Any) -> list[dict[str, Any]]:
     """The first steps; each is done when the data say so."""
     own = Model.objects.filter(owner=person)
     first = own.filter(versions__isnull=False).order_by("pk").values_list("name", flat=True).first()
-    page = f"/models/{person.username}/{first}" if first else "/models/new"
+    page = f"/models/{person.username}/{first}" if first else ""
     robots = Robot.objects.filter(owner=person)
     robot = robots.order_by("pk").values_list("name", "last_seen_at").first()
-    robot_page = f"/robots/{person.username}/{robot[0]}" if robot else "/robots"
-    is_shared = own.exclude(visibility=PRIVATE).exists()
+    is_done = (
+        first is not None,
+        _has_tried(person),
+        own.exclude(visibility=PRIVATE).exists(),
+        robot is not None,
+        _is_deployed(mine),
+        robots.exclude(last_seen_at=None).exists(),
+        Evaluation.objects.filter(owner=person).exists(),
+    )
+    pages = (
+        "/models/new",
+        f"{page}/try" if page else "/models/new",
+        f"{page}#sharing" if page else "/models/new",
+        "/robots",
+        f"{page}#deployment" if page else "/models/new",
+        f"/robots/{person.username}/{robot[0]}" if robot else "/robots",
+        "/evaluations",
+    )
     return [
-        _step(
-            "Upload a model",
-            first is not None,
-            "/models/new",
-            "A folder with weights and a file model.toml that says what they take and give.",
-        ),
-        _step(
-            "Try it on a picture",
-            _has_tried(person),
-            f"{page}/try" if first else page,
-            "In the browser: what it answers is drawn on the picture.",
-        ),
-        _step(
-            "Share it",
-            is_shared,
-            f"{page}#sharing" if first else page,
-            "With single colleagues, or with everybody on this hub.",
-        ),
-        _step(
-            "Add a robot",
-            robot is not None,
-            "/robots",
-            "Its public SSH key is all that it takes; it gets no password.",
-        ),
-        _step(
-            "Deploy the model",
-            _is_deployed(mine),
-            f"{page}#deployment" if first else page,
-            "On servers at the edge, beside the robot, or in the cloud.",
-        ),
-        _step(
-            "Let the robot ask",
-            robots.exclude(last_seen_at=None).exists(),
-            robot_page,
-            "Its page has the commands to paste on it, with address, key and certificate.",
-        ),
-        _step(
-            "Evaluate",
-            Evaluation.objects.filter(owner=person).exists(),
-            "/evaluations",
-            "Drive the model through scenarios and get scores with intervals.",
-        ),
+        {"title": title, "is_done": done, "href": href, "hint": hint}
+        for (title, hint), done, href in zip(_STEPS, is_done, pages, strict=True)
     ]
 
 
@@ -173,7 +158,3 @@ def _has_tried(person: Person) -> bool:
 
 def _is_deployed(mine: Any) -> bool:
     return Deployment.objects.filter(model__in=mine).exists()
-
-
-def _step(title: str, is_done: bool, href: str, hint: str) -> dict[str, Any]:
-    return {"title": title, "is_done": is_done, "href": href, "hint": hint}
