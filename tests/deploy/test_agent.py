@@ -266,7 +266,7 @@ def test_a_hub_restored_from_a_backup_is_followed_though_its_generation_is_the_o
         generation = hub.generation
         hub.stop()
         hub.generation = generation - 1  # the backup, and what was done since
-        hub.want(("alice/m:2", digest))
+        hub.want(("alice/m:2", {"digest": digest, "id": 7}))
         assert hub.generation == generation
         hub.start()
         await server.ready("alice/m:2")
