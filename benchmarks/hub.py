@@ -20,6 +20,7 @@ import urllib.request
 from pathlib import Path
 
 from hub_metrics import many_series
+
 from hub_process import Browser, Hub, fill
 
 LIMIT_MS, LIMIT_KB = 200.0, 150.0
@@ -168,9 +169,8 @@ def main():
     for who, path, median, high, size in rows:
         mark = "" if high <= LIMIT_MS and size <= LIMIT_KB else "  over the limit"
         print(f"{who:<6} {path:<58} {median:>9.1f} {high:>9.1f} {size:>10.1f}{mark}")
-    print(
-        f"of {len(rows)} the slowest: {max(rows, key=lambda row: row[3])}; the largest: {max(rows, key=lambda r: r[4])}"
-    )
+    slowest, largest = (max(rows, key=lambda row: row[column])[:2] for column in (3, 4))
+    print(f"of {len(rows)} the slowest is {' '.join(slowest)}, the largest {' '.join(largest)}")
     if args.json:
         names = ("who", "page", "p50_ms", "p95_ms", "size_kb")
         pages = [dict(zip(names, row, strict=True)) for row in rows]

@@ -5,7 +5,7 @@ import pytest
 
 from rilaas.hub.metrics.exposition import read_exposition
 from rilaas.hub.metrics.percentile import percentile, share_above
-from rilaas.hub.metrics.series import Series
+from rilaas.hub.metrics.series import Series, growths
 from rilaas.hub.metrics.source import Span
 from rilaas.hub.metrics.target import Target
 from rilaas.hub.metrics.window import Window
@@ -114,8 +114,25 @@ def test_a_day_of_scrapes_fits_into_a_thousand_points_and_keeps_its_sum():
         if i % 30 == 0:
             series.thin(2.0 * i)
     assert len(series) < 1000
-    assert series.growth(np.array([0.0, 86_398.0]))[0] == pytest.approx(43_199, rel=0.01)
-    assert series.growth(np.array([85_398.0, 86_398.0]))[0] == 500
+    whole = growths([series.points()], np.array([0.0, 86_398.0]), [0])
+    assert whole == pytest.approx(np.array([[43_199]]), rel=0.01)
+    assert growths([series.points()], np.array([85_398.0, 86_398.0]), [0]) == pytest.approx(np.array([[500]]))
+
+
+def test_many_series_at_once_give_what_each_gives_alone():
+    random = np.random.default_rng(0)
+    every = []
+    for _ in range(40):
+        series = Series(grows=True)
+        at_s = 1.7e9 + np.cumsum(random.uniform(0.5, 3.0, random.integers(1, 30)))
+        for each_s, value in zip(at_s, np.cumsum(random.integers(0, 5, len(at_s))), strict=True):
+            series.add(float(each_s), float(value))
+        every.append(series.points())
+    edges = 1.7e9 + np.linspace(-10.0, 60.0, 15)
+    rows = [i % 7 for i in range(40)]
+    alone = [np.diff(np.interp(edges, np.frombuffer(times), np.frombuffer(values))) for times, values in every]
+    wanted = [sum(grown for grown, row in zip(alone, rows, strict=True) if row == i) for i in range(7)]
+    assert growths(every, edges, rows) == pytest.approx(np.array(wanted), abs=1e-4)
 
 
 def test_series_that_are_gone_for_a_day_are_forgotten():

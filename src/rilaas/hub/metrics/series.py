@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 # Every scrape for 16 minutes, then a point in 30 s for an hour, then one in 5 minutes for a day: at a scrape every
 # 2 s that is at most 480 + 90 + 276 points of 16 bytes.
 _TIERS_S = ((16 * 60.0, 0.0), (3600.0, 30.0), (24 * 3600.0, 300.0))
+
+Points = tuple[bytes, bytes]  # float64 [s] and float64: times, rising, and values at them
 
 
 class Series:
@@ -53,11 +56,9 @@ class Series:
             self._push(at_s, value)
         self._seen_s = at_s
 
-    def growth(self, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N,) growth between (N + 1,) times; between two readings it is taken as even."""
-        times, values = np.frombuffer(self._times), np.frombuffer(self._values)
-        grown: NDArray[np.float64] = np.diff(np.interp(edges, times, values))
-        return grown
+    def points(self) -> Points:
+        """A copy of what is known."""
+        return self._times.tobytes(), self._values.tobytes()
 
     def thin(self, now_s: float) -> None:
         """Forget what is too old, and of what is old all but the last point of each step."""
@@ -78,3 +79,31 @@ class Series:
     def _push(self, at_s: float, value: float) -> None:
         self._times.append(at_s)
         self._values.append(value)
+
+
+def growths(points: Sequence[Points], edges: NDArray[np.float64], rows: Sequence[int]) -> NDArray[np.float64]:
+    """Growth of many series between times, added up by row; between two readings it is taken as even.
+
+    Args:
+        points: Of each series; none is empty.
+        edges: (N + 1,) [s].
+        rows: Which row a series belongs to, from 0.
+
+    Returns:
+        (max(rows) + 1, N).
+    """
+    counts = np.array([len(times) // 8 for times, _ in points])
+    ends = np.cumsum(counts)
+    times = np.frombuffer(b"".join([times for times, _ in points])) - edges[-1]
+    values = np.frombuffer(b"".join([values for _, values in points]))
+    first, last = times[ends - counts, None], times[ends - 1, None]
+    # All series on one axis, one behind the other, so that they are one interpolation; each holds its first and last
+    # value outside of what is known of it.
+    apart_s = 1.0 + float(np.max(last) - np.min(first))
+    behind = apart_s * np.arange(len(points))
+    wanted = np.clip(edges - edges[-1], first, last) + behind[:, None]
+    found = np.interp(wanted.ravel(), times + np.repeat(behind, counts), values).reshape(wanted.shape)
+    order = np.argsort(rows, kind="stable")
+    starts = np.flatnonzero(np.diff(np.asarray(rows)[order], prepend=-1))
+    added: NDArray[np.float64] = np.add.reduceat(np.diff(found, axis=1)[order], starts, axis=0)
+    return added

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rilaas.hub.metrics.exposition import Pairs, read_exposition
-from rilaas.hub.metrics.series import Series
+from rilaas.hub.metrics.series import Points, Series, growths
 from rilaas.hub.metrics.source import KIND, NAME, Span, Values, Where
 from rilaas.hub.metrics.target import Target
 
@@ -75,21 +75,25 @@ class Window:
         self, family: str, by: Sequence[str], span: Span, where: Where | None = None
     ) -> dict[Values, NDArray[np.float64]]:
         """See ``MetricsSource.increases``."""
-        edges = span.edges
-        found: dict[Values, NDArray[np.float64]] = {}
+        keys: list[Values] = []
+        points: list[Points] = []
         with self._lock:
             if self._since_s is None:
                 return {}
-            unknown = edges[1:] <= self._since_s
+            since_s = self._since_s
             for (target, labels), series in self._families.get(family, {}).items():
-                key = _key(target, labels, by, where)
-                if key is None or not len(series):
-                    continue
-                growth = series.growth(edges)
-                found[key] = found[key] + growth if key in found else growth
-        for growth in found.values():
-            growth[unknown] = np.nan
-        return {key: growth for key, growth in found.items() if np.nansum(growth) > 0}
+                if len(series) and (key := _key(target, labels, by, where)) is not None:
+                    keys.append(key)
+                    points.append(series.points())
+        if not keys:
+            return {}
+        places: dict[Values, int] = {}
+        rows = [places.setdefault(key, len(places)) for key in keys]
+        edges = span.edges
+        grown = growths(points, edges, rows)
+        is_moving = grown.sum(axis=1, where=(known := edges[1:] > since_s)) > 0
+        grown[:, ~known] = np.nan
+        return {key: grown[row] for key, row in places.items() if is_moving[row]}
 
     def latest(self, family: str, by: Sequence[str], where: Where | None = None) -> dict[Values, float]:
         """See ``MetricsSource.latest``."""
@@ -138,8 +142,10 @@ class Window:
 
 def _key(target: Target, labels: Pairs, by: Sequence[str], where: Where | None) -> Values | None:
     """The values of the labels asked for, or None where the series is not let through."""
-    values = {KIND: target.kind, NAME: target.name, **dict(labels)}
-    for label, allowed in (where or {}).items():
-        if values.get(label, "") not in allowed:
-            return None
-    return tuple(values.get(label, "") for label in by)
+    values = {KIND: target.kind, NAME: target.name}
+    values.update(labels)
+    if where:
+        for label, allowed in where.items():
+            if values.get(label, "") not in allowed:
+                return None
+    return tuple([values.get(label, "") for label in by])

@@ -36,6 +36,7 @@ STARTING, READY, DEGRADED, FAILED, STOPPED, NO_SERVER = STATES = (
 )
 _EVENTS, _REVISIONS = 30, 100
 _TAIL = 40  # lines of a placement's log on the page
+_LOGS = 40_000  # characters of all of them together
 
 
 def list_deployments(person: Person, *, search: str = "", page: str = "") -> dict[str, Any]:
@@ -200,8 +201,14 @@ def _placement(deployment: Deployment, row: Placement, is_shown: bool) -> dict[s
         "replicas_ready": row.replicas_ready,
         "restarts": row.restarts,
         "isolation": row.isolation,
-        "log": "\n".join(row.log.splitlines()[-_TAIL:]) if is_shown else "",
+        "log": _tail(row.log, _LOGS // max(8, len(deployment.placements.all()))) if is_shown else "",
     }
+
+
+def _tail(log: str, most: int) -> str:
+    """The last lines, of so many characters at most; one that does not fit is cut at its begin."""
+    text = "\n".join(log.splitlines()[-_TAIL:])
+    return text if len(text) <= most else f"... {text[-most:]}"
 
 
 def _alias(alias: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Prefetch, Q, QuerySet
 from django.utils import timezone
 
 from rilaas.hub.models import Alias, Deployment, Interceptor, Model, Placement, PolicyEpoch, Server, Variant
@@ -156,15 +156,15 @@ def _route(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _has_edge_variant() -> Exists:
-    """A variant that an alias of the model points to, or that the deployment names, keeps data at the edge."""
-    in_use = (
-        Q(aliases__model=OuterRef("model"))
-        | Q(pk=OuterRef("serving"))
-        | Q(pk=OuterRef("previous"))
-        | Q(pk=OuterRef("canary"))
-    )
-    return Exists(Variant.objects.filter(in_use, manifest__placement__sensitivity=EDGE))
+def _has_edge_variant() -> ExpressionWrapper[BooleanField[bool, bool]]:
+    """A variant that an alias of the model points to, or that the deployment names, keeps data at the edge.
+
+    Each is looked up by its own key: one question with an "or" would look at every variant for every deployment.
+    """
+    in_use = Q(Exists(Alias.objects.filter(model=OuterRef("model"), variant__manifest__placement__sensitivity=EDGE)))
+    for name in ("serving", "previous", "canary"):
+        in_use |= Q(Exists(Variant.objects.filter(pk=OuterRef(name), manifest__placement__sensitivity=EDGE)))
+    return ExpressionWrapper(in_use, output_field=BooleanField())
 
 
 def _heavy(prefix: str) -> list[str]:
