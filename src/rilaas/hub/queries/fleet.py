@@ -156,7 +156,7 @@ def _route(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _has_edge_variant() -> ExpressionWrapper[BooleanField[bool, bool]]:
+def _has_edge_variant() -> ExpressionWrapper[Q]:
     """A variant that an alias of the model points to, or that the deployment names, keeps data at the edge.
 
     Each is looked up by its own key: one question with an "or" would look at every variant for every deployment.
