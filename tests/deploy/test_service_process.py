@@ -193,3 +193,16 @@ def test_when_the_parent_is_killed_nobody_is_left(tmp_path):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+
+def test_what_it_writes_is_for_its_user_alone(service, tmp_path):
+    mine = service()
+    (tmp_path / "logs").mkdir()
+    mine.log_path.write_text("of an earlier version")
+    mine.log_path.chmod(0o644)
+    mine.start()
+    assert mine.log_path.stat().st_mode & 0o777 == 0o600
+    other = ServiceProcess("other", mine._argv, tmp_path / "fresh" / "other.log")
+    other.start()
+    other.stop()
+    assert (tmp_path / "fresh").stat().st_mode & 0o777 == 0o700

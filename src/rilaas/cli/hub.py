@@ -78,7 +78,8 @@ def command(
     url = f"{'https' if cert else 'http'}://{host}:{sock.getsockname()[1]}"
     entry = _link(url)
     output.talk(f"the hub is on {url}")
-    output.talk(f"sign in with {entry} (works once)")
+    if ready_path != "-":  # else whoever started this tells the link; a log is no place for it
+        output.talk(f"sign in with {entry} (works once)")
     line = json.dumps({"url": url, "entry": entry, "token_file": str(token_path)})
     if ready_path == "-":
         click.echo(line)

@@ -94,8 +94,9 @@ class ServiceProcess:
             Unavailable: It ended, or was not ready in time; with its last error and its log.
         """
         self._stopping.clear()
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        self.log_path.write_bytes(b"")
+        self.log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.log_path.unlink(missing_ok=True)
+        self.log_path.touch(mode=0o600)  # models' words, names of robots and people: for one user alone
         self.ready = self._launch()
         self._watcher = threading.Thread(target=self._watch, name=f"rilaas-watch-{self.name}", daemon=True)
         self._watcher.start()

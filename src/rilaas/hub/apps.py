@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
+from rilaas.hub.log_filter import hide_links
+
 
 class HubConfig(AppConfig):
     """All of the hub is one application."""
@@ -11,3 +13,7 @@ class HubConfig(AppConfig):
     name = "rilaas.hub"
     label = "hub"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Django is set up."""
+        hide_links()

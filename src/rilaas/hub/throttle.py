@@ -26,30 +26,29 @@ class Throttle:
         self._seen: OrderedDict[str, deque[float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def check(self, key: str) -> None:
-        """Ask before a guess is looked at.
+    def attempt(self, key: str) -> None:
+        """Ask before a guess is looked at; it counts as a failure at once, so that many at a time are no way round.
 
         Raises:
             RateLimited: There were too many failures; says when to try again.
         """
         with self._lock:
-            times = self._seen.get(key)
-            if times is None:
-                return
-            now = self._clock()
+            times, now = self._seen.setdefault(key, deque()), self._clock()
             while times and now - times[0] > self._window_s:
                 times.popleft()
             if len(times) >= self._failures:
                 wait_s = self._window_s - (now - times[0])
                 raise RateLimited("There were too many wrong attempts.", f"Try again in {wait_s:.0f} s.")
-
-    def failed(self, key: str) -> None:
-        """Count a failure."""
-        with self._lock:
-            self._seen.setdefault(key, deque(maxlen=self._failures)).append(self._clock())
+            times.append(now)
             self._seen.move_to_end(key)
             while len(self._seen) > _MAX_KEYS:
                 self._seen.popitem(last=False)
+
+    def take_back(self, key: str) -> None:
+        """The last guess was right: it is no failure; those before it stay."""
+        with self._lock:
+            if times := self._seen.get(key):
+                times.pop()
 
     def forget(self, key: str) -> None:
         """A success clears a key."""

@@ -65,6 +65,15 @@ def new_link(by: Person, name: str) -> str:
     return make_link(person)
 
 
+def change_password(person: Person, password: str) -> None:
+    """Set a password: other sessions end, and links that were not used are good for nothing."""
+    with transaction.atomic():
+        person.set_password(password)
+        person.save(update_fields=["password"])
+        EntryLink.objects.filter(person=person, used_at=None).update(used_at=timezone.now())
+        record(person, "password changed", person.username)
+
+
 def set_active(by: Person, name: str, active: bool) -> None:
     """Shut a person out, or let them in again; what they own stays.
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
@@ -26,7 +26,13 @@ _USED_EVERY = timedelta(minutes=1)  # how exactly the last use is known
 
 
 def make_token(
-    person: Person, name: str, scopes: Sequence[str], *, subject: str = "", days: int | None = None
+    person: Person,
+    name: str,
+    scopes: Sequence[str],
+    *,
+    subject: str = "",
+    days: int | None = None,
+    until: datetime | None = None,
 ) -> str:
     """Make a token; its text is shown once and not kept.
 
@@ -36,6 +42,7 @@ def make_token(
         scopes: What it may do.
         subject: The machine that it is for.
         days: How long it lives; None is until revoked.
+        until: It lives no longer than until then, as the token that makes it.
 
     Raises:
         InvalidInput: An unknown scope, no name, or no scope.
@@ -53,7 +60,8 @@ def make_token(
     if set(scopes) & set(MACHINE_SCOPES) and not person.is_staff:
         raise PermissionDenied("Tokens for machines are made by people who run the hub.", "Ask one of them.")
     text = PREFIX + secrets.token_urlsafe(32)
-    expires = timezone.now() + timedelta(days=days) if days else None
+    ends = [timezone.now() + timedelta(days=days)] if days else []
+    expires = min([*ends, until] if until else ends, default=None)
     with transaction.atomic():
         AccessToken.objects.create(
             person=person,

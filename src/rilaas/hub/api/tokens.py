@@ -57,7 +57,18 @@ def make(request: HttpRequest, wanted: NewToken) -> Status[dict[str, str]]:
             raise PermissionDenied(
                 f"Your token lacks the scope {', '.join(more)}.", "Make this one on the page Account."
             )
-    text = make_token(person, wanted.name, wanted.scopes, subject=wanted.subject, days=wanted.days)
+        if mine.subject and wanted.subject != mine.subject:
+            raise PermissionDenied(
+                f"Your token is for {mine.subject!r} alone.", "Make one for others on the page Account."
+            )
+    text = make_token(
+        person,
+        wanted.name,
+        wanted.scopes,
+        subject=wanted.subject,
+        days=wanted.days,
+        until=mine.expires_at if isinstance(mine, AccessToken) else None,
+    )
     return Status(201, {"token": text})
 
 
