@@ -9,13 +9,14 @@ import stat
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
 
 import rilaas
+from rilaas.cli.check import Check
 from rilaas.cli.config import Settings
+from rilaas.cli.hub_checkup import check_hub
 from rilaas.client.dial import split_address
 from rilaas.client.robot_client import address_of
 from rilaas.core import RilaasError
@@ -23,38 +24,32 @@ from rilaas.route.config import DEFAULT_PORT
 from rilaas.serve.isolation import describe, reachable
 from rilaas.wire import fingerprint, load_private_key
 
-STATES = ("ok", "absent", "broken")
 OLDEST_PYTHON = (3, 10)
-SERVE_PORT = 8001
+SERVE_PORT, HUB_PORT = 8001, 8080
 # The packages that make an extra; the same as in pyproject.toml.
 EXTRAS: Mapping[str, tuple[str, ...]] = {
     "ssh": ("bcrypt",),
     "serve": ("onnxruntime",),
     "evaluate": ("opencv-python-headless", "gymnasium", "PyYAML"),
     "learn": ("torch", "onnx", "onnxscript"),
+    "redis": ("redis",),
+    "hub": (
+        "Django",
+        "django-ninja",
+        "uvicorn",
+        "httptools",
+        "psycopg",
+        "pillow",
+        "markdown-it-py",
+        "mcap",
+        "rosbags",
+    ),
 }
 _BASE = ("numpy", "grpcio", "protobuf", "cryptography", "PyJWT", "click")
 _TOO_OPEN = stat.S_IRWXG | stat.S_IRWXO
 _CONNECT_S = 3.0
 _DAY_S = 86_400.0
 _SOON_DAYS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding.
-
-    Attributes:
-        name: What was looked at.
-        state: ``ok``; ``absent`` where something optional is missing; ``broken`` where something needed is.
-        found: What was found.
-        hint: What to do, or ''.
-    """
-
-    name: str
-    state: str
-    found: str
-    hint: str = ""
 
 
 def check_all(settings: Settings) -> Iterator[Check]:
@@ -67,9 +62,12 @@ def check_all(settings: Settings) -> Iterator[Check]:
     yield _clock()
     yield _key(settings)
     yield _authority(settings)
-    yield from (_port(port, verb) for port, verb in ((DEFAULT_PORT, "route"), (SERVE_PORT, "serve")))
+    yield from (
+        _port(port, verb) for port, verb in ((DEFAULT_PORT, "route"), (SERVE_PORT, "serve"), (HUB_PORT, "hub"))
+    )
     if settings.target:
         yield _target(settings)
+    yield from check_hub(settings)
 
 
 def _python() -> Check:

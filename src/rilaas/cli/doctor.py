@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
-from rilaas.cli.checkup import Check, check_all
+from rilaas.cli.check import Check
+from rilaas.cli.checkup import check_all
 from rilaas.cli.config import MEANINGS, read_settings
+from rilaas.cli.hub_checkup import variables
 from rilaas.cli.output import VERDICT_FAILED, Output, output_options
 from rilaas.report import Report, Table, provenance
 
@@ -18,6 +20,7 @@ EXAMPLE = """
 Examples:
   rilaas doctor
   rilaas doctor --target 10.0.0.5 --key ~/.ssh/id_ed25519 --ca ca.pem     (is the fleet reached?)
+  rilaas doctor --hub http://127.0.0.1:8080                               (is the hub, and is the token good?)
 \b
 Exit code 0: nothing needed is broken; 20: something is.
 """
@@ -26,6 +29,7 @@ Exit code 0: nothing needed is broken; 20: something is.
 @click.command("doctor", epilog=EXAMPLE)
 @click.option("--home", metavar="PATH", help="Folder of the store, the certificates and the keys.")
 @click.option("--target", metavar="HOST[:PORT]", help="Try to reach this interceptor.")
+@click.option("--hub", metavar="URL", help="Try to reach this hub, with RILAAS_TOKEN.")
 @click.option("--key", metavar="PATH", help="The robot's private SSH key.")
 @click.option("--ca", metavar="PATH", help="Certificate of the fleet's authority.")
 @output_options
@@ -48,6 +52,7 @@ def command(ctx: click.Context, /, output: Output, **flags: object) -> None:
         f"{count} broken: {', '.join(check.name for check in broken)}." if broken else "Nothing needed is broken.",
         tables=(
             Table("Settings", ("name", "value", "from", "meaning"), rows),
+            Table("Of a machine that runs the hub", ("variable", "value", "meaning"), variables()),
             Table("Checks", ("what", "state", "found"), tuple((c.name, c.state, c.found) for c in checks)),
         ),
     )
@@ -63,9 +68,7 @@ def command(ctx: click.Context, /, output: Output, **flags: object) -> None:
 def _following(checks: Sequence[Check]) -> str:
     """What to do when nothing is broken: the demo, or what it needs."""
     absent = {check.name for check in checks if check.state == "absent"}
-    return (
-        "pip install 'rilaas[serve,evaluate]'" if absent & {"extra serve", "extra evaluate"} else "rilaas up --demo"
-    )
+    return "pip install 'rilaas[hub,evaluate]'" if absent & {"extra hub", "extra evaluate"} else "rilaas up --demo"
 
 
 def _shown(value: object) -> str:

@@ -19,8 +19,12 @@ _EVERY_S = 0.2
 _ANSWER_S = 600.0  # checking and packing gigabytes takes the hub minutes
 
 
-def open_hub(settings: Settings) -> HubConnection:
+def open_hub(settings: Settings, *, timeout_s: float = _ANSWER_S) -> HubConnection:
     """A connection to the hub; close it.
+
+    Args:
+        settings: Which hub, and the token.
+        timeout_s: Wait for a connection, and for each piece of an answer, at most so long [s].
 
     Raises:
         NotFound: No hub was named.
@@ -39,7 +43,7 @@ def open_hub(settings: Settings) -> HubConnection:
             "Make one on its page Account, with the scopes read and write, and set RILAAS_TOKEN.",
         )
     ca = settings.ca or (settings.ca_path if is_near and settings.ca_path.is_file() else None)
-    return HubConnection(settings.hub, token, ca_path=ca, timeout_s=_ANSWER_S)
+    return HubConnection(settings.hub, token, ca_path=ca, timeout_s=timeout_s)
 
 
 def owned(ref: ModelRef, hub: HubConnection) -> ModelRef:
