@@ -6,11 +6,10 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from django.db.models import Avg, Count, F, Max, Min, Q, QuerySet
-from django.db.models.functions import TruncHour, TruncMinute, TruncSecond
+from django.db.models import Avg, Count, F, FloatField, Func, IntegerField, Max, Min, Q, QuerySet, Value
 
 from rilaas.hub.metrics.source import Span
-from rilaas.hub.models import MetricSample, Person
+from rilaas.hub.models import MetricSample, Model, Person, Robot
 from rilaas.hub.queries.access import models_shared_with
 from rilaas.hub.queries.metric_asked import Asked
 from rilaas.hub.queries.metric_sight import OTHERS
@@ -42,14 +41,9 @@ def own_samples(person: Person, span: Span, asked: Asked) -> dict[str, Any]:
         samples = samples.filter(robot__owner__username=owner, robot__name=name)
         if not person.is_staff:
             samples = samples.filter(person=person)
-    names = {
-        "robot_name": F("robot__name"),
-        "person_name": F("person__username"),
-        "model_name": F("model__name"),
-        "model_owner": F("model__owner__username"),
-    }
     numbers = {"n": Count("pk"), "mean": Avg("value"), "low": Min("value"), "high": Max("value"), "last": Max("at")}
-    found = list(samples.order_by().values(*_KEY).annotate(**names, **numbers).order_by("-n", *_KEY)[: SHOWN + 1])
+    found = list(samples.order_by().values(*_KEY).annotate(**numbers).order_by("-n", *_KEY)[: SHOWN + 1])
+    _name(found)
     lines = _lines(samples, found[:DRAWN], span)
     rows = [_row(person, i, row, lines[i] if i < len(lines) else []) for i, row in enumerate(found[:SHOWN])]
     return {"rows": rows, "has_more": len(found) > SHOWN}
@@ -74,20 +68,55 @@ def _row(person: Person, index: int, row: dict[str, Any], values: list[float | N
     }
 
 
+def _name(found: list[dict[str, Any]]) -> None:
+    """Put names beside numbers of robots, people and models: joined before, they would be joined to each sample."""
+    owned = Model.objects.values_list("pk", "name", "owner__username")
+    models = {pk: names for pk, *names in owned.filter(pk__in={row["model"] for row in found} - {None})}
+    robots, people = (
+        dict(table.filter(pk__in={row[key] for row in found} - {None}))
+        for table, key in (
+            (Robot.objects.values_list("pk", "name"), "robot"),
+            (Person.objects.values_list("pk", "username"), "person"),
+        )
+    )
+    for row in found:
+        row["robot_name"], row["person_name"] = robots.get(row["robot"]), people.get(row["person"])
+        row["model_name"], row["model_owner"] = models.get(row["model"], (None, None))
+
+
+class _Step(Func):
+    """The number of the step that a time lies in, counted from a start; the database counts, not this process."""
+
+    output_field = IntegerField()
+
+    def __init__(self, at: str, start_s: float, step_s: float) -> None:
+        super().__init__(F(at), Value(start_s, FloatField()), Value(step_s, FloatField()))
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """In days since 4714 BC, which SQLite counts as a double: exact to 0.05 ms."""
+        return self._as(compiler, connection, "CAST(((julianday({}) - 2440587.5) * 86400.0 - {}) / {} AS INTEGER)")
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """In seconds since 1970."""
+        return self._as(compiler, connection, "FLOOR((EXTRACT(EPOCH FROM {}) - {}) / {})::integer")
+
+    def _as(self, compiler: Any, connection: Any, template: str) -> tuple[str, list[Any]]:
+        parts = [compiler.compile(each) for each in self.source_expressions]
+        return template.format(*(sql for sql, _ in parts)), [value for _, values in parts for value in values]
+
+
 def _lines(samples: QuerySet[MetricSample], found: list[dict[str, Any]], span: Span) -> list[list[float | None]]:
     """The mean in each step, for each of some series; the database adds up, one statement."""
     if not found:
         return []
-    trunc = TruncSecond if span.step_s < 60 else TruncMinute if span.step_s < 3600 else TruncHour
     picked = Q()
     for row in found:
         picked |= Q(**{key: row[key] for key in _KEY if row[key] is not None})
-    points = samples.filter(picked).order_by().annotate(slot=trunc("at")).values(*_KEY, "slot")
-    edges = span.edges
-    sums = {tuple(row[key] for key in _KEY): np.zeros((2, len(edges) - 1)) for row in found}
-    for point in points.annotate(n=Count("pk"), mean=Avg("value")):
+    count = len(span.edges) - 1
+    points = samples.filter(picked).order_by().annotate(step=_Step("at", float(span.edges[0]), span.step_s))
+    sums = {tuple(row[key] for key in _KEY): np.zeros((2, count)) for row in found}
+    for point in points.values(*_KEY, "step").annotate(n=Count("pk"), mean=Avg("value")):
         table = sums.get(tuple(point[key] for key in _KEY))
         if table is not None:
-            at = int(np.clip(np.searchsorted(edges, point["slot"].timestamp(), side="right") - 1, 0, len(edges) - 2))
-            table[:, at] += point["n"], point["n"] * point["mean"]
+            table[:, min(max(0, point["step"]), count - 1)] += point["n"], point["n"] * point["mean"]
     return [[float(f"{total / n:.4g}") if n else None for n, total in table.T] for table in sums.values()]
