@@ -69,6 +69,7 @@ def command(
     if link:
         set_up(config)
         output.data(_link(f"{'https' if cert else 'http'}://{address}"))
+        output.talk(f"It works once, for a day, where the hub listens on {address}; --listen says where else.")
         return
     try:
         sock = listen(config)
@@ -77,9 +78,9 @@ def command(
     token_path = set_up(config)
     url = f"{'https' if cert else 'http'}://{host}:{sock.getsockname()[1]}"
     entry = _link(url)
-    output.talk(f"the hub is on {url}")
+    output.talk(f"hub    {url}, its data in {config.home}")
     if ready_path != "-":  # else whoever started this tells the link; a log is no place for it
-        output.talk(f"sign in with {entry} (works once)")
+        output.talk(f"       sign in, once: {entry}")
     line = json.dumps({"url": url, "entry": entry, "token_file": str(token_path)})
     if ready_path == "-":
         click.echo(line)

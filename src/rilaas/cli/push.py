@@ -151,7 +151,7 @@ def _to_hub(model: ModelFolder, settings: Settings, said: Said, output: Output) 
     with open_hub(settings) as hub:
         pushed = push_folder(hub, model, said, output)
     output.talk(f"{'stored as' if pushed.is_new else 'already there as'} {pushed.ref}")
-    output.talk(f"its page: {settings.hub.rstrip('/')}/models/{pushed.ref.model}")
+    output.talk(f"its page, to try, share and deploy it: {settings.hub.rstrip('/')}/models/{pushed.ref.model}")
     output.data(str(pushed.ref))
     report = _report(model, str(pushed.ref), f"{model.version}.tar.gz", pushed.archive_bytes)
     output.finish(report, f"rilaas pull {pushed.ref}")

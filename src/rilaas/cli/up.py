@@ -13,10 +13,11 @@ import click
 from rilaas.balance import make_balancer
 from rilaas.cli.config import read_settings
 from rilaas.cli.fleet import INTERCEPTOR, Fleet, FleetServer
-from rilaas.cli.fleet_setup import Deployed, add_robot, deploy, post_report, wait_in_force
+from rilaas.cli.fleet_setup import Deployed, add_robot, deploy, wait_in_force
+from rilaas.cli.hub_target import keep_report
 from rilaas.cli.output import Output, output_options, write_text
 from rilaas.cli.progress import SuiteProgress, exit_code
-from rilaas.core import MissingDependency, NotFound
+from rilaas.core import MissingDependency, ModelRef, NotFound
 from rilaas.route.config import DEFAULT_PORT
 from rilaas.store import read_model_folder
 
@@ -105,12 +106,14 @@ def command(
                 _show(fleet, deployed, report, report_path or place / "report.html", output)
             elif deployed is not None:
                 _show_use(fleet, deployed, key, output)
+            else:
+                output.talk(f"\nnext: rilaas push FOLDER --hub {fleet.url} --home {place}")
             if stay or not demo:
-                _wait(fleet, output)
+                _wait(fleet, place, output)
     finally:
         signal.signal(signal.SIGTERM, previous)
     if report is not None and suite is not None:
-        output.finish(report, "rilaas up --demo --stay" if not stay else "rilaas up")
+        output.finish(report, f"rilaas up --home {place}" if stay else f"rilaas up --demo --stay --home {place}")
         ctx.exit(exit_code(report, suite))
 
 
@@ -173,24 +176,26 @@ def _show(fleet: Fleet, deployed: Deployed, report: Report, html: Path, output: 
     output.report(report)
     output.talk(f"report: {html}")
     with fleet.connect() as hub:
-        post_report(hub, report, deployed)
+        output.talk(f"its page: {keep_report(hub, report, ModelRef.parse(f'{deployed.ref}:{deployed.revision}'))}")
 
 
 def _show_use(fleet: Fleet, deployed: Deployed, key: Path, output: Output) -> None:
-    output.talk("")
+    output.talk("\nA robot asks like this; its page at the hub has it in full:")
     output.talk("from rilaas.client import RobotClient")
     output.talk(f'rc = RobotClient("{fleet.address}", "{deployed.name}", "", "{key}", "{fleet.ca_path}")')
 
 
-def _wait(fleet: Fleet, output: Output) -> None:
-    output.talk("")
-    output.talk(f"The pages are on {fleet.url}. Ctrl-C ends it.")
+def _wait(fleet: Fleet, place: Path, output: Output) -> None:
+    where = fleet.url.partition("://")[2]
+    output.talk(f"\nThe pages are on {fleet.url}. This link signs you in, once:\n  {fleet.entry}")
+    output.talk(f"Another one: rilaas hub --link --listen {where} --home {place}")
+    output.talk("Ctrl-C ends it.")
     try:
         while True:
             time.sleep(CHECK_EVERY_S)
             fleet.check()
     except KeyboardInterrupt:
-        output.talk("ending ...")
+        output.talk("Ending; what was made stays.")
 
 
 def _interrupt(number: int, frame: object) -> None:
