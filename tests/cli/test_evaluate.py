@@ -8,6 +8,7 @@ import pytest
 
 from rilaas.cli.evaluate import with_episodes
 from rilaas.evaluate.driving import read_suite
+from tests.hub_process import HubProcess
 
 
 def test_a_suite_is_driven_told_and_passed(call, model, suite, tmp_path):
@@ -103,3 +104,19 @@ def test_a_missing_extra_is_named_with_how_to_install_it(model, package):
     assert "pip install" in done.stderr
     assert "evaluate]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_report_is_kept_at_a_hub_with_its_model(call, model, suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("RILAAS_HOME", str(tmp_path / "home"))
+    with HubProcess(tmp_path / "home") as hub:
+        there = ("--hub", hub.url)
+        assert call("push", model, *there).code == 0
+        done = call("evaluate", model, "--suite", suite, "--keep", "straight:1", *there)
+        assert done.code == 0, done.err
+        assert f"kept: {hub.url}/evaluations/1" in done.err
+        with hub.connect() as connection:
+            (row,) = connection.get("/api/v1/evaluations", model="local/straight")["rows"]
+        assert row["revision"] == "1"
+        done = call("evaluate", model, "--suite", suite, "--keep", "somebody/else", *there)
+        assert done.code == 3
+        assert "somebody/else" in done.error

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rilaas.cli.config import Settings, read_settings
+from rilaas.cli.hub_target import keep_report, open_hub
 from rilaas.cli.output import Output, output_options, write_text
 from rilaas.cli.policy import is_remote, load_local, open_policy, policy_options
 from rilaas.cli.progress import SuiteProgress, exit_code
-from rilaas.core import InvalidInput, MissingDependency, Policy
+from rilaas.core import InvalidInput, MissingDependency, ModelRef, Policy
 from rilaas.report import Report
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ EXAMPLE = """
 Examples:
   rilaas evaluate models/lane-following --suite lane-following
   rilaas evaluate lane-following:2 --suite my-suite.toml --latency fixed:0.08 --report report.html
+  rilaas evaluate models/lane-following --keep alice/lane-following:2 --hub http://127.0.0.1:8080
   rilaas evaluate lane-following --suite quick-look --target 127.0.0.1 --key robot --ca tls/ca.pem
 \b
 Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached;
@@ -51,6 +53,10 @@ Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold w
     "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, for a local policy."
 )
 @click.option("--report", "page", type=click.Path(path_type=Path), metavar="PATH", help="Write a page of HTML.")
+@click.option(
+    "--keep", metavar="[OWNER/]NAME[:VERSION]", help="Add the report to this model's evaluations at the hub."
+)
+@click.option("--hub", metavar="URL", help="The hub of --keep (RILAAS_HUB).")
 @policy_options
 @output_options
 @click.pass_context
@@ -63,6 +69,7 @@ def command(
     latency: str,
     workers: int,
     page: Path | None,
+    keep: str | None,
     output: Output,
     **flags: object,
 ) -> None:
@@ -72,6 +79,8 @@ def command(
     interceptor. Ctrl-C ends the run; what was driven until then is reported, and the exit code is 130.
     """
     settings = read_settings(flags)
+    kept = ModelRef.parse(keep) if keep else None
+    hub = ctx.with_resource(open_hub(settings)) if kept else None  # what is wrong there is told before the drive
     suite = _read_suite(suite_name)
     if episodes is not None:
         suite = with_episodes(suite, episodes)
@@ -80,6 +89,8 @@ def command(
         write_text(page, report.to_html())
         output.talk(f"wrote {page}")
     output.report(report)
+    if hub is not None and kept is not None:
+        output.talk(f"kept: {keep_report(hub, report, kept)}")
     output.finish(report, "" if page else f"rilaas evaluate {policy} --suite {suite_name} --report report.html")
     ctx.exit(exit_code(report, suite))
 

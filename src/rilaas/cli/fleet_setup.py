@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from rilaas.cli.output import Output
 from rilaas.cli.push import Said, push_folder
 from rilaas.core import ModelFailed, ModelRef, NotFound, Unavailable
-from rilaas.report import Report
 from rilaas.store import ModelFolder
 from rilaas.wire import HubConnection, fingerprint, generate_key, load_private_key
 
@@ -94,12 +91,6 @@ def wait_in_force(hub: HubConnection, interceptor: str) -> None:
             return
         time.sleep(_ASK_EVERY_S)
     raise Unavailable(f"{interceptor} has not taken the policy {epoch}.", "Its log may say why.")
-
-
-def post_report(hub: HubConnection, report: Report, deployed: Deployed) -> None:
-    """Give the hub a report, so that its page shows the evaluation."""
-    query = urlencode({"model": deployed.ref, "revision": deployed.revision})
-    hub.post(f"/api/v1/evaluations?{query}", json.loads(report.to_json()))
 
 
 def _promote(hub: HubConnection, ref: str, revision: str) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from rilaas.cli.config import Settings
 from rilaas.cli.output import Output
 from rilaas.core import ModelRef, NotFound, Unauthenticated
+from rilaas.report import Report
 from rilaas.wire import HubConnection
 
 LOCAL_TOKEN = Path("hub", "token")  # in the home: made by `rilaas hub` for the command line on its machine
@@ -56,6 +58,22 @@ def owned(ref: ModelRef, hub: HubConnection) -> ModelRef:
 def model_path(ref: ModelRef) -> str:
     """Where the hub has a model."""
     return f"/api/v1/models/{ref.model}"
+
+
+def keep_report(hub: HubConnection, report: Report, ref: ModelRef) -> str:
+    """Add a report to a model's evaluations.
+
+    Args:
+        hub: An open connection.
+        report: What was measured.
+        ref: The model; with a version where it is known.
+
+    Returns:
+        The address of its page.
+    """
+    ref = owned(ref, hub)
+    query = urlencode({"model": ref.model, "revision": ref.revision})
+    return str(hub.post(f"/api/v1/evaluations?{query}", json.loads(report.to_json()))["url"])
 
 
 class Transfer:
