@@ -249,18 +249,3 @@ def test_ten_thousand_episodes_need_no_more_statements_than_ten(alice, lane, bro
             answer = client.get(pattern.format(many))
         assert len(answer.content) < 150_000
     assert show_evaluation(alice, many)["pages"] == 200
-
-
-def test_more_evaluations_need_no_more_statements(alice, lane, browser, django_assert_num_queries):
-    client = browser(alice)
-    add_evaluation(alice, data(), model="alice/lane", revision="1")
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
-    with CaptureQueriesContext(connection) as first:
-        client.get("/evaluations")
-    for i in range(60):
-        add_evaluation(alice, data(suite=f"s{i}"), model="alice/lane" if i % 2 else "", revision="1" if i % 2 else "")
-    with django_assert_num_queries(len(first)):
-        answer = client.get("/evaluations")
-    assert len(answer.content) < 150_000

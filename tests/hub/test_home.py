@@ -124,28 +124,6 @@ def test_the_twin_of_the_first_page_says_the_same(alice, browser):
     assert found["flow"][0]["verb"] == "Push"
 
 
-def test_more_of_everything_needs_no_more_statements(alice, browser, django_assert_num_queries):
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
-    def add(count, start):
-        for i in range(start, start + count):
-            server = Server.objects.create(name=f"s{i}", last_report_at=timezone.now() - timedelta(minutes=1))
-            deploy(push(alice, f"m{i}"), alice, server, "failed", "x" * 1000)
-            Robot.objects.create(owner=alice, name=f"r{i}")
-            Interceptor.objects.create(name=f"i{i}", last_report_at=timezone.now() - timedelta(minutes=1))
-            record(alice, "version pushed", f"alice/m{i}")
-
-    client = browser(alice)
-    add(2, 0)
-    with CaptureQueriesContext(connection) as few:
-        client.get("/")
-    add(40, 2)
-    with django_assert_num_queries(len(few)):
-        page = client.get("/")
-    assert len(page.content) < 150_000
-
-
 def test_the_audit_log_is_for_those_who_run_the_hub(alice, local, browser):
     record(alice, "version pushed", "alice/lane", "1")
     record(None, "server added", "edge-1")
