@@ -143,3 +143,13 @@ def test_a_long_audit_log_is_paged(local, browser):
     page = browser(local).get("/events?page=3")
     assert b"3 of 11" in page.content
     assert len(page.content) < 150_000
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [((), "0 passed"), (("measured",), "measured, without a threshold"), (("passed", "failed"), "1 passed, 1 failed")],
+)
+def test_evaluations_without_a_threshold_are_not_said_to_have_failed(alice, verdicts, said):
+    for verdict in verdicts:
+        Evaluation.objects.create(owner=alice, kind="evaluation", verdict=verdict, report="{}")
+    assert next(each["more"] for each in overview(alice)["flow"] if each["verb"] == "Evaluate") == said

@@ -60,7 +60,9 @@ def _counts(person: Person, mine: Any, reader: Reader) -> dict[str, int]:
         every=Count("pk"), online=Count("pk", filter=Q(last_seen_at__gte=now - ONLINE_FOR))
     )
     evaluations = Evaluation.objects.filter(Q(owner=person) | Q(model__in=models)).aggregate(
-        every=Count("pk"), passed=Count("pk", filter=Q(verdict="passed"))
+        every=Count("pk"),
+        passed=Count("pk", filter=Q(verdict="passed")),
+        failed=Count("pk", filter=Q(verdict="failed")),
     )
     queries = reader.of_robots(REQUESTS, "outcome")
     return {
@@ -69,6 +71,7 @@ def _counts(person: Person, mine: Any, reader: Reader) -> dict[str, int]:
         "datasets": visible_datasets(person).count(),
         "evaluations": evaluations["every"],
         "evaluations_passed": evaluations["passed"],
+        "evaluations_failed": evaluations["failed"],
         "deployments": Deployment.objects.filter(model__in=models).count(),
         "replicas_ready": Placement.objects.filter(deployment__model__in=models, state=READY).count(),
         "interceptors_up": Interceptor.objects.filter(last_report_at__gt=now - SILENT_AFTER).count(),
@@ -86,9 +89,7 @@ def _flow(counts: dict[str, int]) -> list[dict[str, Any]]:
         _station(
             "Push", "/models", counts["models"], "model", f"{_counted(counts['own_versions'], 'version')} of yours"
         ),
-        _station(
-            "Evaluate", "/evaluations", counts["evaluations"], "evaluation", f"{counts['evaluations_passed']} passed"
-        ),
+        _station("Evaluate", "/evaluations", counts["evaluations"], "evaluation", _verdicts(counts)),
         _station(
             "Deploy",
             "/deployments",
@@ -105,6 +106,14 @@ def _flow(counts: dict[str, int]) -> list[dict[str, Any]]:
             f"in 15 min, {counts['answered_15_min']} answered",
         ),
     ]
+
+
+def _verdicts(counts: dict[str, int]) -> str:
+    """How they ended; where none had something to pass, that is not said to have been passed by none."""
+    passed, failed = counts["evaluations_passed"], counts["evaluations_failed"]
+    if counts["evaluations"] and not passed + failed:
+        return "measured, without a threshold"
+    return f"{passed} passed" + (f", {failed} failed" if failed else "")
 
 
 def _station(verb: str, href: str, count: int, noun: str, more: str) -> dict[str, Any]:
