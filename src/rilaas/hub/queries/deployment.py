@@ -13,6 +13,7 @@ from rilaas.hub.models import AuditEvent, Deployment, Model, Person, Placement, 
 from rilaas.hub.models.deployment import FAILED as PLACEMENT_FAILED
 from rilaas.hub.models.deployment import READY as PLACEMENT_READY
 from rilaas.hub.queries.access import STRANGER, find_model, models_shared_with, role_of, visible_models
+from rilaas.hub.queries.event import MODEL_ACTS
 from rilaas.hub.queries.fleet import (
     EDGE,
     edge_only,
@@ -64,7 +65,11 @@ def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
     if deployment is None:
         raise NotFound(f"{model} is not deployed.", f"Deploy it on its page: /models/{model}.")
     role = role_of(person, model)
-    events = AuditEvent.objects.filter(subject=str(model)).select_related("person").order_by("-at")[:_EVENTS]
+    events = (
+        AuditEvent.objects.filter(subject=str(model), act__in=MODEL_ACTS)
+        .select_related("person")
+        .order_by("-at")[:_EVENTS]
+    )
     aliases = list(deployment.model.aliases.all())
     machines = list_machines()
     return {
@@ -200,7 +205,7 @@ def _placement(deployment: Deployment, row: Placement, is_shown: bool) -> dict[s
         "reason": row.reason if is_shown else "",
         "replicas_ready": row.replicas_ready,
         "restarts": row.restarts,
-        "isolation": row.isolation,
+        "isolation": row.isolation if is_shown else "",
         "log": _tail(row.log, _LOGS // max(8, len(deployment.placements.all()))) if is_shown else "",
     }
 

@@ -13,7 +13,7 @@ from rilaas.hub.queries.paging import paged
 
 RECENT = 12
 # A robot or a dataset may be called like a model: of somebody else's things only acts on models are told.
-_ON_MODELS = (
+MODEL_ACTS = (
     "alias moved",
     "alias removed",
     "alias rolled back",
@@ -23,6 +23,8 @@ _ON_MODELS = (
     "deployment started",
     "deployment stopped",
     "evaluation added",
+    "kept to the edge",
+    "not kept to the edge",
     "version deleted",
     "version pushed",
 )
@@ -32,7 +34,7 @@ def recent_events(person: Person, sight: Sight) -> list[dict[str, Any]]:
     """The last acts of a person, on the person's things, and on models shared with the person."""
     shared = [ref for ref in sight.models if not ref.startswith(f"{person.username}/")]
     mine = Q(person=person) | Q(subject__startswith=f"{person.username}/")
-    events = AuditEvent.objects.filter(mine | Q(subject__in=shared, act__in=_ON_MODELS))
+    events = AuditEvent.objects.filter(mine | Q(subject__in=shared, act__in=MODEL_ACTS))
     return [_row(event) for event in events.select_related("person").order_by("-at", "-pk")[:RECENT]]
 
 
