@@ -73,7 +73,9 @@ def _counts(person: Person, mine: Any, reader: Reader) -> dict[str, int]:
         "evaluations_passed": evaluations["passed"],
         "evaluations_failed": evaluations["failed"],
         "deployments": Deployment.objects.filter(model__in=models).count(),
-        "replicas_ready": Placement.objects.filter(deployment__model__in=models, state=READY).count(),
+        "replicas_ready": Placement.objects.filter(
+            deployment__model__in=models, state=READY, server__last_report_at__gt=now - SILENT_AFTER
+        ).count(),
         "interceptors_up": Interceptor.objects.filter(last_report_at__gt=now - SILENT_AFTER).count(),
         "robots": robots["every"],
         "robots_online": robots["online"],
