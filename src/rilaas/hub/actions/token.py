@@ -16,6 +16,7 @@ from django.utils import timezone
 from rilaas.core import InvalidInput, NotFound, PermissionDenied, did_you_mean
 from rilaas.hub.actions.event import record
 from rilaas.hub.models import AccessToken, EntryLink, Person
+from rilaas.hub.models.name import checked_name
 
 PERSON_SCOPES = ("read", "write", "deploy", "metrics")
 MACHINE_SCOPES = ("interceptor", "server")
@@ -51,10 +52,12 @@ def make_token(
     for scope in scopes:
         if scope not in (*PERSON_SCOPES, *MACHINE_SCOPES):
             raise InvalidInput(
-                f"There is no scope {scope!r}.", did_you_mean(scope, (*PERSON_SCOPES, *MACHINE_SCOPES))
+                f"There is no scope {scope[:40]!r}.", did_you_mean(scope, (*PERSON_SCOPES, *MACHINE_SCOPES))
             )
-    if not name.strip() or len(name) > 64 or not scopes:
-        raise InvalidInput("A token needs a name of at most 64 characters and at least one scope.")
+    if not name.strip() or len(name) > 64 or not name.isprintable() or not scopes:
+        raise InvalidInput("A token needs a name of at most 64 printable characters and at least one scope.")
+    if subject:
+        checked_name(subject, "machine")
     if days is not None and not 1 <= days <= 3650:
         raise InvalidInput(f"A token lives for 1 to 3650 days, not {days}.")
     if set(scopes) & set(MACHINE_SCOPES) and not person.is_staff:

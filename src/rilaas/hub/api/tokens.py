@@ -55,7 +55,7 @@ def make(request: HttpRequest, wanted: NewToken) -> Status[dict[str, str]]:
         more = sorted(set(wanted.scopes) - set(mine.scopes))
         if more:
             raise PermissionDenied(
-                f"Your token lacks the scope {', '.join(more)}.", "Make this one on the page Account."
+                f"Your token lacks the scope {', '.join(more)[:100]}.", "Make this one on the page Account."
             )
         if mine.subject and wanted.subject != mine.subject:
             raise PermissionDenied(

@@ -108,7 +108,7 @@ class Page:
         return render(request, self.template, data, status=http_status(failed) if failed else 200)
 
     def _act(self, request: HttpRequest, names: Mapping[str, Any]) -> HttpResponse:
-        act = request.POST.get("act", "")
+        act = request.POST.get("act", "")[:40]
         if act not in self.acts:
             raise InvalidInput(f"There is no act {act!r} on this page.", did_you_mean(act, self.acts))
         target = self.acts[act](request, **names)
