@@ -147,7 +147,11 @@ def test_a_long_audit_log_is_paged(local, browser):
 
 @pytest.mark.parametrize(
     ("verdicts", "said"),
-    [((), "0 passed"), (("measured",), "measured, without a threshold"), (("passed", "failed"), "1 passed, 1 failed")],
+    [
+        ((), "0 passed"),
+        (("measured",), "measured, without a threshold"),
+        (("passed", "failed"), "1 passed, 1 failed"),
+    ],
 )
 def test_evaluations_without_a_threshold_are_not_said_to_have_failed(alice, verdicts, said):
     for verdict in verdicts:
