@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -13,10 +14,14 @@ from pathlib import Path
 
 from django.conf import settings
 
+from rilaas.core import RateLimited, Unavailable
 from rilaas.hub.models import Person
-from rilaas.store import Blobs
+from rilaas.store import Blobs, Part
 
 UPLOAD_LIFE_H = 48.0  # an upload that nobody went on with is removed
+_FORM_LIFE_H = 1.0  # a file of a form is written to, then read at once
+MAX_UNDER_WAY = 100  # uploads of a person that are not finished
+RESERVE_BYTES = 512 * 2**20  # of the disk, that no upload takes: the database has to go on
 
 
 def home() -> Path:
@@ -32,6 +37,37 @@ def model_blobs() -> Blobs:
 def uploads_of(person: Person) -> Blobs:
     """What a person is uploading; nobody else can name it."""
     return Blobs(home() / "uploads" / str(person.pk))
+
+
+def begin_upload(person: Person, sha256: str, size_bytes: int) -> Part:
+    """Begin an upload of a person, or find how far it came.
+
+    Raises:
+        InvalidInput: See ``Blobs.part``.
+        RateLimited: Too many of the person's uploads are not finished.
+    """
+    uploads = uploads_of(person)
+    begun = uploads.under_way()
+    if len(begun) >= MAX_UNDER_WAY and sha256 not in begun:
+        raise RateLimited(
+            f"{len(begun)} uploads of yours are not finished; at most {MAX_UNDER_WAY} may be.",
+            f"Finish them; what nobody goes on with is removed after {UPLOAD_LIFE_H:g} hours.",
+        )
+    return uploads.part(sha256, size_bytes, person.username)
+
+
+def check_room(size_bytes: int) -> None:
+    """See whether the disk has room for something that comes in.
+
+    Raises:
+        Unavailable: It has not.
+    """
+    free = shutil.disk_usage(home()).free
+    if free - size_bytes < RESERVE_BYTES:
+        raise Unavailable(
+            f"The hub's disk has {max(0, free) / 1e6:.0f} MB left, which is too little for this upload.",
+            "Who runs the hub has to make room.",
+        )
 
 
 @contextmanager
@@ -65,12 +101,17 @@ def blobs_locked() -> Iterator[None]:
 
 def clean() -> None:
     """Remove uploads and scratch folders that nobody went on with."""
-    bound_s = time.time() - 3600 * UPLOAD_LIFE_H
+    now_s = time.time()
+    bound_s = now_s - 3600 * UPLOAD_LIFE_H
     for folder in (home() / "uploads").glob("*"):
         Blobs(folder).clean(UPLOAD_LIFE_H)
         for path in (folder / "whole").glob("??/*"):
             if path.stat().st_mtime < bound_s:
                 path.unlink(missing_ok=True)
-    for folder in (home() / "scratch").glob("*"):
-        if folder.stat().st_mtime < bound_s:
-            shutil.rmtree(folder, ignore_errors=True)
+    for path in (home() / "scratch").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # somebody is done with it just now
+            age_s = now_s - path.stat().st_mtime
+            if path.is_dir() and age_s > 3600 * UPLOAD_LIFE_H:
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_file() and age_s > 3600 * _FORM_LIFE_H:  # of a form, by a hub that was killed
+                path.unlink()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
+from types import SimpleNamespace
 from typing import Any
 
 from asgiref.sync import sync_to_async
+
+from rilaas.core import RilaasError
 
 MAX_BODY_BYTES = 4 * 2**30  # as store.ArchiveLimits; what is larger comes in parts of an upload anyway
 STRANGERS_BODY_BYTES = 2**20  # a sign-in is small
@@ -49,6 +52,9 @@ class Bounded:
             why = "." if bound == self._max_bytes else " from somebody whom the hub does not know."
             await _refuse(send, 413, "invalid_input", what + why, "Sign in, or send large files in parts.")
             return
+        if length > STRANGERS_BODY_BYTES and (problem := await sync_to_async(_no_room)(length)):
+            await _refuse(send, 503, problem.code, problem.message, problem.hint)
+            return
         seen = 0
 
         async def counted() -> MutableMapping[str, Any]:
@@ -65,7 +71,7 @@ def _is_known(headers: MutableMapping[bytes, bytes]) -> bool:
     from importlib import import_module
 
     from django.conf import settings
-    from django.contrib.auth import SESSION_KEY
+    from django.contrib.auth import get_user
     from django.db import close_old_connections
 
     from rilaas.hub.actions.token import token_of
@@ -76,14 +82,25 @@ def _is_known(headers: MutableMapping[bytes, bytes]) -> bool:
         if bearer and token_of(bearer) is not None:
             return True
         cookies = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1"))
+        if settings.SESSION_COOKIE_NAME not in cookies:
+            return False
+        store = import_module(settings.SESSION_ENGINE).SessionStore(cookies[settings.SESSION_COOKIE_NAME].value)
+        return bool(get_user(SimpleNamespace(session=store)).is_authenticated)  # type: ignore[arg-type]
     except CookieError:
         return False
     finally:
         close_old_connections()
-    if settings.SESSION_COOKIE_NAME not in cookies:
-        return False
-    store = import_module(settings.SESSION_ENGINE).SessionStore(cookies[settings.SESSION_COOKIE_NAME].value)
-    return SESSION_KEY in store.load()
+
+
+def _no_room(length: int) -> RilaasError | None:
+    """Why a body of this length cannot be kept while it is read: it lies there twice, and what it becomes."""
+    from rilaas.hub.blob_store import check_room
+
+    try:
+        check_room(3 * length)
+    except RilaasError as error:
+        return error
+    return None
 
 
 async def _refuse(send: Send, status: int, code: str, message: str, hint: str) -> None:

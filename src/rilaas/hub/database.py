@@ -62,6 +62,8 @@ def read_secret(home: Path) -> str:
 def make_home(home: Path) -> None:
     """Make the hub's folder and the secret in it, for the owner alone; both are kept where they are there."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)  # whoever made it before
+    (home / "scratch").mkdir(exist_ok=True)
     mine = home / f".secret-{os.getpid()}"
     handle = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:

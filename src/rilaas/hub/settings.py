@@ -81,7 +81,8 @@ X_FRAME_OPTIONS = "DENY"
 USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
-FILE_UPLOAD_TEMP_DIR = None
+# Bodies and files of forms lie on the hub's own disk while they are read: /tmp may be memory, and nobody cleans it.
+FILE_UPLOAD_TEMP_DIR = str(HOME / "scratch") if (HOME / "scratch").is_dir() else None
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
 DATA_UPLOAD_MAX_NUMBER_FILES = 1100
 SILENCED_SYSTEM_CHECKS = ["security.W004", "security.W008"]  # TLS is ended by uvicorn or by a proxy in front

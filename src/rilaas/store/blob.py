@@ -214,6 +214,10 @@ class Blobs:
         """The hashes of all stored files, in no order."""
         return (path.name for path in self._whole.glob("??/*"))
 
+    def under_way(self) -> list[str]:
+        """The hashes of uploads that were begun and are not finished."""
+        return [path.name.partition("-")[0] for path in self._parts.glob("*-*-*")]
+
     def clean(self, older_than_h: float) -> int:
         """Remove uploads that nobody wrote to for some hours; returns how many."""
         removed = 0

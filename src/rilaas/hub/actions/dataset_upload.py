@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rilaas.hub.actions.dataset import DatasetPush, DatasetPushed, add_version, check_push
 from rilaas.hub.actions.job import queue_job
-from rilaas.hub.blob_store import scratch, uploads_of
+from rilaas.hub.blob_store import begin_upload, scratch, uploads_of
 from rilaas.hub.dataset_store import incoming_folder, joined, moved
 from rilaas.hub.models import Job, Person
 from rilaas.store.dataset import freeze_dataset
@@ -55,7 +55,7 @@ def upload_received(
     """
     check_push(person, wanted)
     uploads = uploads_of(person)
-    part = uploads.part(sha256, size_bytes, person.username)
+    part = begin_upload(person, sha256, size_bytes)
     path = uploads.path(sha256) if uploads.has(sha256) and not part.received_bytes else uploads.finish(part)
     try:
         return upload_dataset(person, [(filename, path)], wanted)

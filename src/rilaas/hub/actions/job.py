@@ -27,12 +27,7 @@ def queue_job(person: Person, kind: str, title: str, parameters: dict[str, Any])
     Raises:
         RateLimited: The person has too many jobs that are not done.
     """
-    waiting = Job.objects.filter(owner=person, state__in=(QUEUED, RUNNING)).count()
-    if waiting >= MAX_OPEN:
-        raise RateLimited(
-            f"You have {waiting} jobs that are queued or running; at most {MAX_OPEN} may be.",
-            "Wait until some are done, or cancel them.",
-        )
+    _check_count(person)
     return Job.objects.create(owner=person, kind=kind, title=title.replace("\0", "")[:300], parameters=parameters)
 
 
@@ -60,6 +55,7 @@ def retry_job(person: Person, job_id: int) -> None:
     Raises:
         NotFound: It is not the person's.
         PermissionDenied: It is another person's; it would act in that person's name.
+        RateLimited: See ``queue_job``.
         Conflict: It is queued, running or done.
     """
     with transaction.atomic():
@@ -68,9 +64,19 @@ def retry_job(person: Person, job_id: int) -> None:
             raise PermissionDenied("A job is tried again by the one whose it is.", "Ask its owner.")
         if job.state not in (FAILED, CANCELLED):
             raise Conflict(f"The job {job_id} is {job.state}; one that failed or was cancelled can be tried again.")
+        _check_count(person)
         job.state, job.error, job.ended_at, job.cancel_requested = QUEUED, None, None, False
         job.save(update_fields=["state", "error", "ended_at", "cancel_requested"])
         record(person, "job tried again", f"job {job_id}", job.title)
+
+
+def _check_count(person: Person) -> None:
+    waiting = Job.objects.filter(owner=person, state__in=(QUEUED, RUNNING)).count()
+    if waiting >= MAX_OPEN:
+        raise RateLimited(
+            f"You have {waiting} jobs that are queued or running; at most {MAX_OPEN} may be.",
+            "Wait until some are done, or cancel them.",
+        )
 
 
 def _find(person: Person, job_id: int) -> Job:

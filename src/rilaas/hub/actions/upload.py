@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rilaas.core import Conflict, InvalidInput, InvalidModelFolder
 from rilaas.hub.actions.registry import Push, Pushed, check_push, push
-from rilaas.hub.blob_store import scratch, uploads_of
+from rilaas.hub.blob_store import begin_upload, check_room, scratch, uploads_of
 from rilaas.hub.models import Person
 from rilaas.store import Part, folder_from_files, unpack_upload
 from rilaas.store.blob import Readable
@@ -24,9 +24,10 @@ def received(person: Person, sha256: str, size_bytes: int) -> Part:
 
     Raises:
         InvalidInput: That is no hash, or no size that is possible.
+        RateLimited: Too many of the person's uploads are not finished.
     """
     uploads = uploads_of(person)
-    part = uploads.part(sha256, size_bytes, person.username)
+    part = begin_upload(person, sha256, size_bytes)
     if not part.received_bytes and uploads.has(sha256):  # complete and checked; the version was not made yet
         return Part(sha256, size_bytes, person.username, size_bytes)
     return part
@@ -38,9 +39,10 @@ def receive(person: Person, sha256: str, size_bytes: int, offset: int, stream: R
     Raises:
         InvalidInput: See ``received``; or there are more bytes than were declared.
         Conflict: The part does not begin where the last one ended.
-        Unavailable: The disk is full.
+        Unavailable: The disk is full, or would be.
     """
     part = received(person, sha256, size_bytes)
+    check_room(part.size_bytes - part.received_bytes)
     if part.is_complete and offset == size_bytes:
         return part
     if part.is_complete:
@@ -58,7 +60,7 @@ def push_upload(person: Person, sha256: str, size_bytes: int, filename: str, wan
     """
     check_push(person, wanted)
     uploads = uploads_of(person)
-    part = uploads.part(sha256, size_bytes, person.username)
+    part = begin_upload(person, sha256, size_bytes)
     is_checked = uploads.has(sha256) and not part.received_bytes
     path = uploads.path(sha256) if is_checked else uploads.finish(part)
     try:

@@ -30,7 +30,7 @@ _MAX_DEATHS = 3  # in a row, before a model is given up
 class _Held:
     """A replica that answers."""
 
-    digest: str
+    key: tuple[str, int]  # digest of the variant, and for whom it was started
     policy: ReplicaPolicy
     stack: ExitStack
     until: float = 0.0
@@ -41,17 +41,20 @@ class _Held:
 
 
 class WarmReplicas:
-    """Replicas that are kept for the next job of the same variant."""
+    """Replicas that are kept for the next job of the same variant and the same person.
+
+    A model's code may keep what it was sent; what one person sends is not to be in an answer for another.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: list[_Held] = []
 
-    def take(self, digest: str) -> _Held | None:
+    def take(self, key: tuple[str, int]) -> _Held | None:
         """One that is warm, for the caller alone; None where there is none."""
         with self._lock:
             for held in self._held:
-                if held.digest == digest:
+                if held.key == key:
                     self._held.remove(held)
                     break
             else:
@@ -142,7 +145,7 @@ class Asked:
 
     def _ready(self) -> _Held:
         if self._held is None:
-            self._held = WARM.take(self._variant.digest) or _started(self._work, self._variant)
+            self._held = WARM.take(_key(self._work, self._variant)) or _started(self._work, self._variant)
         return self._held
 
 
@@ -189,7 +192,11 @@ def _started(work: Work, variant: Variant) -> _Held:
         raise wrong[0]
     policy = got[0]
     work.say(f"It answers after {time.monotonic() - began:.1f} s. Isolation: {policy.launched.isolation}.")
-    return _Held(variant.digest, policy, stack)
+    return _Held(_key(work, variant), policy, stack)
+
+
+def _key(work: Work, variant: Variant) -> tuple[str, int]:
+    return variant.digest, work.owner.pk
 
 
 def _close_later(done: threading.Event, stack: ExitStack) -> None:
