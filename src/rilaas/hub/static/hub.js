@@ -18,7 +18,12 @@ document.addEventListener("click", async (event) => {
 });
 // A refusal is shown where its answer belongs; htmx would drop it.
 document.addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.status >= 400 && event.detail.target.id === "tried") event.detail.shouldSwap = true;
+  const { xhr, target } = event.detail;
+  if (xhr.status >= 400 && target.id === "tried") event.detail.shouldSwap = true;
+  if (xhr.responseURL && new URL(xhr.responseURL).pathname === "/sign-in") { // the session has ended
+    event.detail.shouldSwap = false;
+    location.reload();
+  }
 });
 // What cannot be taken back is asked about once more.
 document.addEventListener("submit", (event) => {
@@ -42,3 +47,24 @@ function nameCells() {
 nameCells();
 document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 for (const name of ["htmx:afterSwap", "rilaas:replaced"]) document.addEventListener(name, nameCells);
+// A page that follows by itself says so when it cannot: what it shows would look like the present.
+let away = null;
+function sayAway(text) {
+  if (away) return;
+  away = document.createElement("div");
+  away.className = "notice warn away";
+  away.setAttribute("role", "status");
+  away.textContent = `${text} What you see is from ${new Date().toISOString().slice(11, 19)} UTC.`;
+  document.body.append(away);
+}
+function sayBack() {
+  away?.remove();
+  away = null;
+}
+for (const name of ["htmx:sendError", "htmx:timeout", "rilaas:away"]) document.addEventListener(name, () => sayAway("The hub does not answer."));
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.requestConfig.verb === "get") sayAway("The hub does not give this page any more.");
+});
+for (const name of ["htmx:afterOnLoad", "rilaas:replaced"]) document.addEventListener(name, (event) => {
+  if (!event.detail?.xhr || event.detail.xhr.status < 400) sayBack();
+});

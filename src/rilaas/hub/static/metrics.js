@@ -120,7 +120,9 @@ async function follow(box) {
         draw();
         document.dispatchEvent(new Event("rilaas:replaced"));
       }
-    } catch { /* the hub is away for a moment: what is shown stays */ }
+    } catch { // what is shown stays
+      document.dispatchEvent(new Event("rilaas:away"));
+    }
   }
   setTimeout(follow, 4000, box);
 }
