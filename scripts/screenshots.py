@@ -28,7 +28,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from rilaas.cli.fleet import INTERCEPTOR, Fleet
-from rilaas.cli.fleet_setup import Deployed, add_robot, deploy, post_report, wait_in_force
+from rilaas.cli.fleet_setup import Deployed, add_robot, deploy, wait_in_force
+from rilaas.cli.hub_target import keep_report
 from rilaas.cli.output import Output
 from rilaas.cli.push import Said, push_folder
 from rilaas.cli.up import CLOUD, DEADLINE_S, EDGE, shipped_model
@@ -112,7 +113,8 @@ def main() -> int:
 def _fill(fleet: Fleet, hub: HubConnection, camera: Camera, folder: Path) -> None:
     """Everything that the pictures show is done here, as people and robots do it."""
     output = Output(quiet=True)
-    shown = deploy(hub, read_model_folder(shipped_model("lane-following")), "least_connections", output)
+    model, both = read_model_folder(shipped_model("lane-following")), [EDGE.name, CLOUD.name]
+    shown = deploy(hub, model, both, "least_connections", output)
     frame = _upload_roads(hub, folder)
     run = hub.post("/api/v1/runs", {"model": MODEL, "dataset": DATASET})["id"]
     _second_version(hub, folder, output)
@@ -240,7 +242,7 @@ def _second_version(hub: HubConnection, folder: Path, output: Output) -> None:
 def _drive_suite(fleet: Fleet, hub: HubConnection, key: Path, shown: Deployed) -> None:
     with RobotClient(fleet.address, MODEL, "", key, fleet.ca_path) as robot:
         report = run_suite(robot, read_suite("demo"), latency=Latency.measured(), deadline_s=DEADLINE_S)
-    post_report(hub, report, shown)
+    keep_report(hub, report, ModelRef.parse(f"{shown.ref}:{shown.revision}"))
 
 
 def _drive_about(fleet: Fleet, key: Path, ending: threading.Event) -> None:

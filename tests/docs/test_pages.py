@@ -28,7 +28,7 @@ def fleet(tmp_path_factory):
         running.start_machines()
         with running.connect() as hub:
             model = read_model_folder(ROOT / "models/lane-following")
-            deployed = deploy(hub, model, "least_connections", Output(quiet=True))
+            deployed = deploy(hub, model, ["edge-1", "cloud-1"], "least_connections", Output(quiet=True))
             key_path = add_robot(hub, "robot", deployed.ref, home)
             wait_in_force(hub, INTERCEPTOR)
         yield SimpleNamespace(address=running.address, key_path=key_path, ca_path=running.ca_path)

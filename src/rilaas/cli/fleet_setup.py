@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,12 @@ class Deployed:
         return self.ref.partition("/")[2]
 
 
-def deploy(hub: HubConnection, model: ModelFolder, balancer: str, output: Output) -> Deployed:
-    """Push a model, let ``prod`` point to it, deploy it on all servers and wait until it answers on each.
+def deploy(
+    hub: HubConnection, model: ModelFolder, servers: Collection[str], balancer: str, output: Output
+) -> Deployed:
+    """Push a model, let ``prod`` point to it, deploy it on servers and wait until it answers on each.
+
+    What is so already is left alone.
 
     Raises:
         ModelFailed: It cannot be loaded; with the server's reason.
@@ -50,10 +54,12 @@ def deploy(hub: HubConnection, model: ModelFolder, balancer: str, output: Output
     pushed = push_folder(hub, model, Said(ModelRef(model.manifest.name)), output).ref
     ref, revision = pushed.model, pushed.revision
     _promote(hub, ref, revision)
-    servers = [row["name"] for row in hub.get("/api/v1/machines")["servers"] if row["is_up"]]
-    wanted: dict[str, Any] = {"servers": servers, "follows": ALIAS, "balancer": balancer}
-    wanted["generation"] = _generation(hub, ref)
-    hub.put_json(f"/api/v1/deployments/{ref}", wanted)
+    _wait(lambda: set(servers) <= _up(hub), READY_TIMEOUT_S, f"Servers {', '.join(servers)} do not report.")
+    now = _deployment(hub, ref)
+    there = now and {row["name"] for row in now["servers"]} == set(servers) and not now["is_stopped"]
+    if not there or (now["follows"], now["balancer"]) != (ALIAS, balancer):
+        wanted = {"servers": sorted(servers), "follows": ALIAS, "balancer": balancer}
+        hub.put_json(f"/api/v1/deployments/{ref}", {**wanted, "generation": now.get("generation", 0)})
     return _ready(hub, ref, revision, output)
 
 
@@ -67,13 +73,13 @@ def add_robot(hub: HubConnection, name: str, model: str, home: Path) -> Path:
     key = load_private_key(path).public if path.exists() else generate_key(path, comment=name).public
     robot = f"/api/v1/robots/{model.partition('/')[0]}/{name}"
     try:
-        known = {row["kid"] for row in hub.get(robot)["keys"] if row["revoked_at"] is None}
+        now = hub.get(robot)
     except NotFound:
-        hub.post("/api/v1/robots", {"name": name, "keys": key.line, "note": "made by rilaas up"})
-    else:
-        if fingerprint(key) not in known:
-            hub.post(f"{robot}/keys", {"keys": key.line})
-    hub.put_json(f"{robot}/models/{model}", {"rate_per_s": 1000, "burst": 100})
+        now = hub.post("/api/v1/robots", {"name": name, "keys": key.line, "note": "made by rilaas up"})
+    if fingerprint(key) not in {row["kid"] for row in now["keys"] if row["revoked_at"] is None}:
+        hub.post(f"{robot}/keys", {"keys": key.line})
+    if model not in {row["model"] for row in now["subscriptions"]}:  # limits that somebody set stay
+        hub.put_json(f"{robot}/models/{model}", {"rate_per_s": 1000, "burst": 100})
     return path
 
 
@@ -84,13 +90,24 @@ def wait_in_force(hub: HubConnection, interceptor: str) -> None:
         Unavailable: It does not come.
     """
     epoch = hub.get("/api/v1/machines")["epoch"]
-    until = time.monotonic() + IN_FORCE_TIMEOUT_S
-    while time.monotonic() < until:
+
+    def is_in_force() -> bool:
         rows = hub.get("/api/v1/machines")["interceptors"]
-        if any(row["name"] == interceptor and row["epoch"] >= epoch for row in rows):
-            return
+        return any(row["name"] == interceptor and row["epoch"] >= epoch for row in rows)
+
+    _wait(is_in_force, IN_FORCE_TIMEOUT_S, f"{interceptor} has not taken the policy {epoch}.")
+
+
+def _wait(is_so: Callable[[], bool], timeout_s: float, otherwise: str) -> None:
+    until = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() > until:
+            raise Unavailable(otherwise, "The logs may say why.")
         time.sleep(_ASK_EVERY_S)
-    raise Unavailable(f"{interceptor} has not taken the policy {epoch}.", "Its log may say why.")
+
+
+def _up(hub: HubConnection) -> set[str]:
+    return {row["name"] for row in hub.get("/api/v1/machines")["servers"] if row["is_up"]}
 
 
 def _promote(hub: HubConnection, ref: str, revision: str) -> None:
@@ -101,11 +118,12 @@ def _promote(hub: HubConnection, ref: str, revision: str) -> None:
         hub.put_json(f"/api/v1/models/{ref}/aliases/{ALIAS}", {"revision": revision, "generation": seen})
 
 
-def _generation(hub: HubConnection, ref: str) -> int:
+def _deployment(hub: HubConnection, ref: str) -> dict[str, Any]:
     try:
-        return int(hub.get(f"/api/v1/deployments/{ref}")["generation"])
+        found: dict[str, Any] = hub.get(f"/api/v1/deployments/{ref}")
     except NotFound:
-        return 0
+        return {}
+    return found
 
 
 def _ready(hub: HubConnection, ref: str, revision: str, output: Output) -> Deployed:

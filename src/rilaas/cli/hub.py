@@ -16,6 +16,8 @@ from rilaas.observe import set_up_logs
 from rilaas.route.config import is_loopback
 from rilaas.wire import ensure_authority
 
+URL_FILE = Path("hub", "url")  # in the home: where the hub was reached last
+
 EXAMPLE = """
 \b
 Examples:
@@ -68,15 +70,18 @@ def command(
     config = HubConfig(read_settings({"home": home}).home, host.strip("[]"), port, hosts, cert)
     if link:
         set_up(config)
-        output.data(_link(f"{'https' if cert else 'http'}://{address}"))
-        output.talk(f"It works once, for a day, where the hub listens on {address}; --listen says where else.")
+        known = config.home / URL_FILE
+        output.data(_link(known.read_text().strip() if known.is_file() else f"http://{address}"))
+        output.talk("It works once, for a day.")
         return
     try:
         sock = listen(config)
     except OSError as error:
         raise Unavailable(f"Cannot listen on {address}: {error.strerror}.", "Choose another port.") from None
     token_path = set_up(config)
-    url = f"{'https' if cert else 'http'}://{host}:{sock.getsockname()[1]}"
+    shown = host if host.strip("[]") not in ("0.0.0.0", "::") else [*hosts, "127.0.0.1"][0]
+    url = f"{'https' if cert else 'http'}://{shown}:{sock.getsockname()[1]}"
+    write_text(config.home / URL_FILE, url + "\n")
     entry = _link(url)
     output.talk(f"hub    {url}, its data in {config.home}")
     if ready_path != "-":  # else whoever started this tells the link; a log is no place for it

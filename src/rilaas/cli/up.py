@@ -97,7 +97,7 @@ def command(
             deployed = None
             if model is not None:
                 with fleet.connect() as hub:
-                    deployed = deploy(hub, model, balancer, output)
+                    deployed = deploy(hub, model, [server.name for server in fleet.servers], balancer, output)
                     key = add_robot(hub, DEMO_ROBOT if demo else ROBOT, deployed.ref, place)
                     wait_in_force(hub, INTERCEPTOR)
             _introduce(fleet, deployed, balancer, output)
@@ -186,11 +186,10 @@ def _show_use(fleet: Fleet, deployed: Deployed, key: Path, output: Output) -> No
 
 
 def _wait(fleet: Fleet, place: Path, output: Output) -> None:
-    where = fleet.url.partition("://")[2]
-    output.talk(f"\nThe pages are on {fleet.url}. This link signs you in, once:\n  {fleet.entry}")
-    output.talk(f"Another one: rilaas hub --link --listen {where} --home {place}")
-    output.talk("Ctrl-C ends it.")
     try:
+        output.talk(f"\nThe pages are on {fleet.url}. This link signs you in, once:\n  {fleet.entry}")
+        output.talk(f"Another one: rilaas hub --link --home {place}")
+        output.talk("Ctrl-C ends it.")
         while True:
             time.sleep(CHECK_EVERY_S)
             fleet.check()

@@ -1,4 +1,4 @@
-"""REST under ``/api/v1``, with OpenAPI at ``/api/v1/openapi.json`` and a page to try it at ``/api/v1/docs``.
+"""REST under ``/api/v1``, with OpenAPI at ``/api/v1/openapi.json``.
 
 A router a noun. People's programs send ``Authorization: Bearer rilaas_...``; a signed-in browser may read too.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import uuid
 
-from django.db import DataError
+from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
 import rilaas
-from rilaas.core import InvalidInput, NotFound, PermissionDenied, RilaasError, Unauthenticated
+from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied, RilaasError, Unauthenticated, Unavailable
 from rilaas.hub.api.token import ALL as _AUTH
 from rilaas.hub.pages.page import error_json, http_status
 
@@ -48,6 +48,22 @@ def _http(request: HttpRequest, error: HttpError) -> HttpResponse:
 @api.exception_handler(DataError)
 def _unfit(request: HttpRequest, error: DataError) -> HttpResponse:
     return _ours(request, InvalidInput("A value of the request fits no column: too long, or with a NUL."))
+
+
+@api.exception_handler(IntegrityError)
+def _taken(request: HttpRequest, error: IntegrityError) -> HttpResponse:
+    return _ours(request, Conflict("Somebody did the same at this moment, and was first.", "Look again."))
+
+
+@api.exception_handler(OperationalError)
+def _away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    return _ours(request, Unavailable("The hub's database cannot be reached.", "Try again in a moment."))
+
+
+@api.exception_handler(Exception)
+def _fault(request: HttpRequest, error: Exception) -> HttpResponse:
+    _log.error("a bug at %s %s", request.method, request.path, exc_info=error)
+    return _ours(request, RilaasError("The hub made a mistake.", "Please report it."))
 
 
 @api.exception_handler(Http404)
