@@ -34,6 +34,7 @@ import numpy as np  # isort: skip
 NAME, MODEL, SECOND = "speed", "local/speed", "local/other"
 ROBOT = "/api/v1/robots/local/robot"
 SERVERS = (FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud"))
+NAMES = [server.name for server in SERVERS]
 PATIENCE_S = 30.0
 TOML = """
 name = "{name}"
@@ -140,8 +141,8 @@ class World:
     def __init__(self, fleet, place):
         self.fleet, self.place, self.hub = fleet, place, fleet.connect()
         self.speed = 1
-        deploy(self.hub, model(place, 1), "least_connections", QUIET)
-        deploy(self.hub, model(place, 7, "other"), "least_connections", QUIET)
+        deploy(self.hub, model(place, 1), NAMES, "least_connections", QUIET)
+        deploy(self.hub, model(place, 7, "other"), NAMES, "least_connections", QUIET)
         self.key = add_robot(self.hub, "robot", MODEL, place)
         wait_in_force(self.hub, "route-1")
 
