@@ -15,27 +15,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rilaas.cli.fleet import FleetServer
 from rilaas.core import ModelRef, Unavailable
 from rilaas.wire import ensure_authority, generate_key
 
 STOP_TIMEOUT_S = 20.0
 
 ROBOT = "demo-robot"
-
-
-@dataclass(frozen=True, slots=True)
-class FleetServer:
-    """One server of the fleet.
-
-    Attributes:
-        name: Such as ``edge-1``.
-        kind: ``edge`` or ``cloud``.
-        added_delay_s: Emulated distance [s].
-    """
-
-    name: str
-    kind: str
-    added_delay_s: float = 0.0
 
 
 @dataclass(slots=True)

@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pytest
 
+from rilaas.cli.fleet import FleetServer
 from rilaas.cli.predict import write_tensors
-from tests.file_fleet import FileFleet, FleetServer
+from tests.file_fleet import FileFleet
 
 
 def test_a_folder_answers_with_its_outputs_and_where_the_time_went(call, model, frame):

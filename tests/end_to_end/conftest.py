@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.file_fleet import FileFleet, FleetServer
+from rilaas.cli.fleet import FleetServer
+from tests.file_fleet import FileFleet
 from tests.model_folders import write_affine_model
 
 SERVERS = (FleetServer("edge-1", "edge"), FleetServer("cloud-1", "cloud", 0.02))

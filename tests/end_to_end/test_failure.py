@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
+from rilaas.cli.fleet import FleetServer
 from rilaas.client import RobotClient
 from rilaas.core import ModelFailed, RateLimited, RilaasError, Unauthenticated
-from tests.file_fleet import FileFleet, FleetServer
+from tests.file_fleet import FileFleet
 from tests.model_folders import COUNTING_MODEL, write_affine_model, write_python_model
 
 TWO = (FleetServer("a", "edge"), FleetServer("b", "cloud"))
