@@ -8,8 +8,11 @@ from __future__ import annotations
 import logging
 import uuid
 
+from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import DataError, IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
+from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 
@@ -58,6 +61,14 @@ def _taken(request: HttpRequest, error: IntegrityError) -> HttpResponse:
 @api.exception_handler(OperationalError)
 def _away(request: HttpRequest, error: OperationalError) -> HttpResponse:
     return _ours(request, Unavailable("The hub's database cannot be reached.", "Try again in a moment."))
+
+
+@api.exception_handler(BadRequest)
+@api.exception_handler(SuspiciousOperation)
+@api.exception_handler(MultiPartParserError)
+@api.exception_handler(UnreadablePostError)
+def _unreadable(request: HttpRequest, error: Exception) -> HttpResponse:
+    return _ours(request, InvalidInput(f"The request cannot be read: {str(error)[:200] or 'it is malformed'}."))
 
 
 @api.exception_handler(Exception)

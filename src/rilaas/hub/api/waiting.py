@@ -20,6 +20,7 @@ from ninja.security import HttpBearer
 from rilaas.hub.actions.token import token_of
 from rilaas.hub.models import AccessToken, Server
 from rilaas.hub.queries.policy import epoch_now
+from rilaas.hub.slots import wait_outside
 
 _log = logging.getLogger("rilaas.hub")
 
@@ -36,6 +37,8 @@ class BearerLater(HttpBearer):
         """The token, where it is valid now."""
         found = await sync_to_async(token_of)(token)
         await _release_thread()
+        if found is not None:
+            wait_outside(request)
         return found
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +30,10 @@ def scrape(target: Target, timeout_s: float = _TIMEOUT_S) -> str | None:
     if not port.isdigit():
         return None
     link = http.client.HTTPConnection(host.strip("[]"), int(port), timeout=timeout_s)
+    over = threading.Timer(2 * timeout_s, _hang_up, (link,))  # a byte a second would keep it for ever
+    over.daemon = True
+    over.start()
+    until = time.monotonic() + 2 * timeout_s
     try:
         link.request("GET", "/metrics")
         answer = link.getresponse()
@@ -35,8 +41,16 @@ def scrape(target: Target, timeout_s: float = _TIMEOUT_S) -> str | None:
     except (OSError, http.client.HTTPException, ValueError, OverflowError):
         return None
     finally:
+        over.cancel()
         link.close()
-    return data.decode("utf-8", "replace") if answer.status == 200 and len(data) <= _MAX_BYTES else None
+    is_whole = answer.status == 200 and len(data) <= _MAX_BYTES and time.monotonic() < until
+    return data.decode("utf-8", "replace") if is_whole else None
+
+
+def _hang_up(link: http.client.HTTPConnection) -> None:
+    if (sock := link.sock) is not None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
 
 
 class Collector:

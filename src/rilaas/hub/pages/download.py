@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import IO
 
 from django.core.handlers.asgi import ASGIRequest
+from django.db import connections
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 
 _CHUNK = 2**20
@@ -26,6 +27,7 @@ def download(
         content_type: Of the answer.
     """
     if isinstance(request, ASGIRequest):
+        connections.close_all()  # whoever fetches slowly keeps no connection to the database open
         # Django would read a synchronous file to its end before it sends the first byte.
         answer: StreamingHttpResponse = StreamingHttpResponse(_pieces(file), content_type=content_type)
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

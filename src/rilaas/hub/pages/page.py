@@ -14,12 +14,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import DataError
+from django.db import DataError, IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path, register_converter
 
-from rilaas.core import ERROR_TABLE, InvalidInput, NotFound, RilaasError, Unauthenticated, did_you_mean
+from rilaas.core import ERROR_TABLE, Conflict, InvalidInput, NotFound, RilaasError, Unauthenticated, did_you_mean
 from rilaas.hub.models import Person
 
 _log = logging.getLogger("rilaas.hub")
@@ -99,6 +99,8 @@ class Page:
                     failed = error
                 except DataError:  # only PostgreSQL says so
                     failed = InvalidInput("A value of the form fits no column: too long, or with a NUL.")
+                except IntegrityError:
+                    failed = Conflict("Somebody did the same at this moment, and was first.", "Look again.")
             data = dict(self.read(request, **names))
         except Unauthenticated:
             return HttpResponseRedirect(f"/sign-in?next={request.path}")
