@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from rilaas.hub.actions.token import make_link, make_token, token_of, use_link
+from rilaas.hub.log_filter import PER_MINUTE, Refusals
 from rilaas.hub.models import AccessToken, Person
 from rilaas.hub.pages import account
 from rilaas.hub.throttle import Throttle
@@ -125,6 +126,24 @@ def test_a_link_is_not_in_the_log_whatever_becomes_of_it(local, caplog):
     assert "/enter/..." in caplog.text
     assert link not in caplog.text
     assert not re.search(r"/enter/[\w-]{20}", caplog.text)
+
+
+def test_strangers_do_not_fill_the_log(caplog):
+    now, lines = [0.0], 3 * PER_MINUTE
+    logger = logging.getLogger("django.request")
+    (mine,) = (each for each in logger.filters if isinstance(each, Refusals))
+    logger.removeFilter(mine)
+    logger.addFilter(fresh := Refusals(lambda: now[0]))
+    try:
+        for at_s in (1.0, 61.0):
+            now[0] = at_s
+            for number in range(lines):
+                Client().get(f"/nothing-{number}/{'x' * 5000}")
+    finally:
+        logger.removeFilter(fresh)
+        logger.addFilter(mine)
+    assert len(caplog.records) == 2 * PER_MINUTE
+    assert max(map(len, caplog.messages)) < 400
 
 
 def test_a_machines_token_makes_none_for_another_machine(local, program):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from rilaas.hub.log_filter import hide_links
+from rilaas.hub.log_filter import quiet_refusals
 
 
 class HubConfig(AppConfig):
@@ -16,4 +16,4 @@ class HubConfig(AppConfig):
 
     def ready(self) -> None:
         """Django is set up."""
-        hide_links()
+        quiet_refusals()
