@@ -1,4 +1,4 @@
-"""The hub is killed in the middle of deployments: what it acknowledged comes true, and robots are served throughout."""
+"""The hub is killed in the middle of deployments: what it acknowledged comes true, and robots are answered."""
 
 import contextlib
 import hashlib
