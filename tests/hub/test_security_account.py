@@ -13,6 +13,7 @@ from rilaas.hub.actions.token import make_link, make_token, token_of, use_link
 from rilaas.hub.log_filter import PER_MINUTE, Refusals
 from rilaas.hub.models import AccessToken, Person
 from rilaas.hub.pages import account
+from rilaas.hub.running import HubConfig
 from rilaas.hub.throttle import Throttle
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +114,16 @@ def test_another_host_in_the_header_is_refused_and_in_no_link(local, browser):
     assert client.get("/people", headers={"host": "evil.example"}).status_code == 400
     assert client.post("/people", {"act": "invite", "name": "erin"}, headers={"host": "evil"}).status_code == 400
     assert client.get("/", headers={"x-forwarded-host": "evil.example"}).status_code == 200
+
+
+def test_cookies_go_over_https_alone_where_people_come_by_it(tmp_path):
+    cert = (tmp_path / "cert", tmp_path / "key")
+    for config, secure in (
+        (HubConfig(tmp_path), "0"),
+        (HubConfig(tmp_path, cert=cert), "1"),
+        (HubConfig(tmp_path, behind_proxy=True), "1"),
+    ):
+        assert config.environment()["RILAAS_HUB_TLS"] == secure
 
 
 def test_a_link_is_not_in_the_log_whatever_becomes_of_it(local, caplog):

@@ -67,7 +67,7 @@ def command(
     if tls:
         mine = ensure_authority(tls).issue("hub", hosts=[*hosts, "localhost", "127.0.0.1"])
         cert = (mine.cert_path, mine.key_path)
-    config = HubConfig(read_settings({"home": home}).home, host.strip("[]"), port, hosts, cert)
+    config = HubConfig(read_settings({"home": home}).home, host.strip("[]"), port, hosts, cert, behind_proxy)
     if link:
         set_up(config)
         known = config.home / URL_FILE

@@ -27,6 +27,7 @@ class HubConfig:
         port: 0 takes a free one.
         hosts: Further names under which it is reached.
         cert: Certificate and key; None for clear text.
+        behind_proxy: Whether people reach it through a proxy that ends TLS.
     """
 
     home: Path
@@ -34,6 +35,7 @@ class HubConfig:
     port: int = DEFAULT_PORT
     hosts: tuple[str, ...] = ()
     cert: tuple[Path, Path] | None = None
+    behind_proxy: bool = False
 
     def environment(self) -> Mapping[str, str]:
         """What ``hub.settings`` reads."""
@@ -41,7 +43,7 @@ class HubConfig:
         mine = {
             "RILAAS_HOME": str(self.home),
             "RILAAS_HUB_HOSTS": ",".join((*self.hosts, *own)),
-            "RILAAS_HUB_TLS": "1" if self.cert else "0",
+            "RILAAS_HUB_TLS": "1" if self.cert or self.behind_proxy else "0",
             "DJANGO_SETTINGS_MODULE": "rilaas.hub.settings",
         }
         return {**os.environ, **mine}
