@@ -82,7 +82,7 @@ class Page:
             return HttpResponseNotAllowed(["GET", "HEAD"])
         try:
             self._admit(request)
-            return JsonResponse(dict(self.read(request, **names)), encoder=DjangoJSONEncoder)
+            return JsonResponse(dict(self._read(request, names)), encoder=DjangoJSONEncoder)
         except RilaasError as error:
             return JsonResponse(error_json(error), status=http_status(error))
 
@@ -101,13 +101,19 @@ class Page:
                     failed = InvalidInput("A value of the form fits no column: too long, or with a NUL.")
                 except IntegrityError:
                     failed = Conflict("Somebody did the same at this moment, and was first.", "Look again.")
-            data = dict(self.read(request, **names))
+            data = dict(self._read(request, names))
         except Unauthenticated:
             return HttpResponseRedirect(f"/sign-in?next={request.path}")
         except RilaasError as error:
             return refusal(request, failed or error)
         data |= {"error": failed, "form": request.POST, "page": self.name, "section": self.section}
         return render(request, self.template, data, status=http_status(failed) if failed else 200)
+
+    def _read(self, request: HttpRequest, names: Mapping[str, Any]) -> Data:
+        try:
+            return self.read(request, **names)
+        except DataError:  # only PostgreSQL says so
+            raise InvalidInput("A value of the address fits no column: too long, or with a NUL.") from None
 
     def _act(self, request: HttpRequest, names: Mapping[str, Any]) -> HttpResponse:
         act = request.POST.get("act", "")[:40]
