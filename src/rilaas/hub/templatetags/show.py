@@ -77,6 +77,12 @@ def number(value: Any) -> str:
 
 
 @register.filter
+def field(value: float | None) -> str:
+    """A number as it stands in a form: ``1000``, ``7.5``."""
+    return "" if value is None else f"{value:.12g}"
+
+
+@register.filter
 def duration(seconds: Any) -> str:
     """Seconds as ``1.3 ms``, ``12 s``, ``3 min``."""
     if not isinstance(seconds, (int, float)):
