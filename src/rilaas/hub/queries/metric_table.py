@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from rilaas.hub.metrics.percentile import by_bound, percentile, share_above
 from rilaas.hub.queries.metric_sight import Growth
-from rilaas.report import value_text
 
 LINES = 8  # of a chart; further groups are in its table
 ROWS = 50
@@ -65,7 +64,7 @@ def latency_rows(buckets: Growth, deadline_s: float | None) -> list[dict[str, An
             row |= {f"p{q}_s": short(percentile(upto, q)) for q in QUANTILES}
             late = None if deadline_s is None else share_above(upto, deadline_s)
             row["late_share"] = short(late)
-            row["late"] = "" if late is None else value_text(late, "1")
+            row["late"] = "" if late is None else f"{100 * late:.2g} %" if late < 0.99 else f"{100 * late:.3g} %"
             rows.append(row)
     return sorted(rows, key=lambda row: -row["n"])[:ROWS]
 
