@@ -9,9 +9,9 @@ import logging
 import os
 import signal
 import sys
-import threading
 from pathlib import Path
-from types import FrameType
+
+from rilaas.hub.worker.ending import Ending
 
 _log = logging.getLogger("rilaas.hub.worker")
 
@@ -27,15 +27,9 @@ def main() -> None:
     parser.add_argument("--parent", type=int, default=0, help="end with this process")
     parser.add_argument("--long", type=int, default=1, metavar="N", help="long jobs at once")
     options = parser.parse_args()
+    over = Ending()
     if options.parent:
         _end_with(options.parent)
-    over = threading.Event()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        over.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rilaas.hub.settings")
     import django
 
@@ -46,7 +40,7 @@ def main() -> None:
     _run(over, options.long)
 
 
-def _run(over: threading.Event, long: int) -> None:
+def _run(over: Ending, long: int) -> None:
     from rilaas.hub.blob_store import home
     from rilaas.hub.worker.kind import LANES, LONG, kinds
     from rilaas.hub.worker.lane import Lane
@@ -95,7 +89,7 @@ def _tidy(thoroughly: bool) -> None:
         connection.close()
 
 
-def _alone(home: Path, over: threading.Event) -> int | None:
+def _alone(home: Path, over: Ending) -> int | None:
     """Wait until no other worker is at work on this home; None where the end came first."""
     home.mkdir(parents=True, exist_ok=True)
     handle = os.open(home / "worker.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,72 @@
+"""A worker ends with its hub, whatever it does just then."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ENDING = """
+import sys
+from rilaas.hub.worker.ending import Ending
+ending = Ending()
+print("ready", flush=True)
+while not ending.wait(0.0001):  # again and again between waiting and not
+    pass
+print("ended", flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_heard_at_every_moment(how):
+    for _ in range(20):
+        process = subprocess.Popen([sys.executable, "-c", ENDING], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(how)
+        out, _ = process.communicate(timeout=20)
+        assert out == "ended\n"
+        assert process.returncode == 0
+
+
+PARENT = """
+import os, sys, time
+from rilaas.hub.worker.child import WorkerChild
+child = WorkerChild(os.environ)
+child.start()
+while child.pid is None:
+    time.sleep(0.001)
+print(child.pid, flush=True)
+time.sleep(3600)
+"""
+
+
+def test_no_worker_outlives_a_hub_that_is_killed(tmp_path):
+    environment = {**os.environ, "RILAAS_HOME": str(tmp_path), "RILAAS_DATABASE_URL": ""}
+    (tmp_path / "hub").mkdir()
+    workers = []
+    for n in range(8):
+        parent = subprocess.Popen(
+            [sys.executable, "-c", PARENT],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+        )
+        workers.append(int(parent.stdout.readline()))
+        time.sleep(0.2 * n)  # at its start, while it loads, while it works
+        parent.kill()
+        parent.communicate()
+    until = time.monotonic() + 60
+    while any(is_worker(pid) for pid in workers):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def is_worker(pid):
+    try:
+        return b"rilaas.hub.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
