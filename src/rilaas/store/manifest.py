@@ -74,8 +74,8 @@ class Placement:
     """Where replicas may run.
 
     Attributes:
-        sensitivity: ``any``, or ``edge`` where the inputs must not leave the site: the hub places such a model on edge
-            servers only, and an interceptor asks no other.
+        sensitivity: ``any``, or ``edge`` where the inputs must not leave the site: the hub places such a model on
+            edge servers only, and an interceptor asks no other.
     """
 
     sensitivity: str = "any"
