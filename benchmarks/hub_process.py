@@ -54,6 +54,11 @@ class Hub:
         )
         return int(line.split()[1]) * 1024 / 1e6
 
+    def processor_s(self):
+        """Processor time that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 class Browser:
     """A person who has signed in.
@@ -64,8 +69,8 @@ class Browser:
     """
 
     def __init__(self, url, entry):
-        self.url = url
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar()))
+        self.url, self.cookies = url, http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self.cookies))
         self.post(entry, act="enter")
 
     def get(self, path):

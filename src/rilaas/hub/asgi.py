@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import cast
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rilaas.hub.settings")
 
-from django.core.asgi import get_asgi_application
+import django
 
-from rilaas.hub.bounded import App, Bounded
+django.setup(set_prefix=False)
 
-application = Bounded(cast(App, get_asgi_application()))
+from rilaas.hub.bounded import Bounded  # noqa: E402
+from rilaas.hub.handler import Handler  # noqa: E402
+
+application = Bounded(Handler())

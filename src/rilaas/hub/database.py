@@ -20,6 +20,9 @@ _SQLITE = {
     "PRAGMA mmap_size=134217728; PRAGMA cache_size=-8000; PRAGMA busy_timeout=20000;",
 }
 
+# A connection is kept by its thread; one that the database has closed meanwhile is opened again.
+_KEPT = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
 
 def database(home: Path, url: str) -> dict[str, Any]:
     """Django's description of the database.
@@ -32,7 +35,8 @@ def database(home: Path, url: str) -> dict[str, Any]:
         InvalidInput: The URL is of another kind.
     """
     if not url:
-        return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(home / "hub.sqlite3"), "OPTIONS": dict(_SQLITE)}
+        name = str(home / "hub.sqlite3")
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": dict(_SQLITE), **_KEPT}
     parts = urlsplit(url)
     if parts.scheme not in ("postgresql", "postgres"):
         raise InvalidInput(
@@ -48,6 +52,7 @@ def database(home: Path, url: str) -> dict[str, Any]:
         "HOST": options.pop("host", parts.hostname or ""),
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
+        **_KEPT,
     }
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from functools import partial
+from weakref import WeakKeyDictionary
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Field, Query, Router, Schema
 
 from rilaas.hub.api.machine import machine
-from rilaas.hub.api.waiting import MAX_WAIT_S, POLICY, BearerLater, watch
-from rilaas.hub.queries.policy import policy_since
+from rilaas.hub.api.waiting import MAX_WAIT_S, POLICY, BearerLater, Watch, watch
+from rilaas.hub.queries.policy import epoch_now, policy_since
 
 router = Router(tags=["machines"], auth=BearerLater())
 
@@ -89,6 +90,29 @@ async def policy(request: HttpRequest, asked: Query[Asked]) -> HttpResponse:
     """The policy, at once where it is another one than that of ``after``, else when it changes."""
     machine(request, "interceptor", asked.interceptor)
     await watch().until_changed(POLICY, asked.after, asked.wait_s)
-    since = await watch().read(partial(policy_since, asked.after))
-    # As it is: pydantic would read a thousand robots once more.
-    return HttpResponse(json.dumps(since.document, separators=(",", ":")), content_type="application/json")
+    known = _answers.setdefault(watch(), Answers())
+    return HttpResponse(await watch().read(partial(known.since, asked.after)), content_type="application/json")
+
+
+class Answers:
+    """The last answers: all interceptors that were up to date ask the same when something changes.
+
+    What an epoch holds never changes, so an answer is good as long as the epoch is the same.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[int, bytes]] = {}  # by the asker's epoch: the answer's epoch, the answer
+
+    def since(self, after: int) -> bytes:
+        """As ``policy_since``, as JSON."""
+        found = self._known.get(after)
+        if found is None or found[0] != epoch_now():
+            document = policy_since(after).document
+            # As it is: pydantic would read a thousand robots once more.
+            found = document["epoch"], json.dumps(document, separators=(",", ":")).encode()
+            self._known = {**dict(list(self._known.items())[-_KEPT:]), after: found}
+        return found[1]
+
+
+_KEPT = 3  # besides the newest
+_answers: WeakKeyDictionary[Watch, Answers] = WeakKeyDictionary()
