@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
@@ -108,5 +109,7 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
         end(number, frame)
 
     server.handle_exit = end_at_once  # type: ignore[assignment, method-assign]
+    gc.collect()
+    gc.freeze()  # what is loaded now stays: looking through it again and again would hold up a page for 0.1 s
     with background(config.environment()):
         server.run(sockets=[sock])
