@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub_process import HubProcess
+
 ENDING = """
 import sys
 from rilaas.hub.worker.ending import Ending
@@ -70,3 +72,16 @@ def is_worker(pid):
         return b"rilaas.hub.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_hub_that_is_ended_ends_what_runs_beside_it_first(tmp_path, how):
+    hub = HubProcess(tmp_path / "home").start()
+    with hub.connect() as connection:
+        connection.post("/api/v1/metrics/samples", {"samples": [{"name": "battery", "unit": "V", "value": 11.9}]})
+        hub.process.send_signal(how)
+        assert hub.process.wait(60) == 0  # its own end, not the signal's: the sample is written, the worker has ended
+    hub.process.stdout.close()
+    hub.process = None
+    with hub, hub.connect() as connection:
+        assert "battery" in str(connection.get("/api/v1/metrics"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,6 +110,9 @@ def serve(config: HubConfig, sock: socket.socket) -> None:
         end(number, frame)
 
     server.handle_exit = end_at_once  # type: ignore[assignment, method-assign]
+    # uvicorn ends by sending itself the signal that it got; by default that would end us before the background has.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end_at_once)
     gc.collect()
     gc.freeze()  # what is loaded now stays: looking through it again and again would hold up a page for 0.1 s
     with background(config.environment()):

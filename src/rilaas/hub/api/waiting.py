@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -78,11 +77,7 @@ class Watch:
         try:
             if self._task is None or self._task.done():
                 self._task = asyncio.ensure_future(self._keep_looking())
-            while (
-                self._state.get(what, 0) == known
-                and not _ending.is_set()
-                and (left_s := end - time.monotonic()) > 0.0
-            ):
+            while self._state.get(what, 0) == known and not _is_ending and (left_s := end - time.monotonic()) > 0.0:
                 with contextlib.suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._news.wait(), left_s)
         finally:
@@ -96,7 +91,7 @@ class Watch:
                 _log.warning("no news from the database: %s", error)
                 await asyncio.sleep(1.0)
                 continue
-            if _ending.is_set():
+            if _is_ending:
                 self._news.set()
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -116,11 +111,12 @@ def watch() -> Watch:
 
 
 def end_waiting() -> None:
-    """Answer all who wait, for the hub ends; may be called by a handler of signals."""
-    _ending.set()
+    """Answer all who wait, for the hub ends; takes no lock, so that a handler of signals may call it."""
+    global _is_ending
+    _is_ending = True
 
 
-_ending = threading.Event()
+_is_ending = False
 _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionary()
 
 
