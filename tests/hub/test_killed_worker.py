@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rilaas.hub.worker.child import WorkerChild
 from tests.hub.model_folder import archive_of
 from tests.hub.run_parts import npz
 from tests.hub_process import HubProcess
@@ -139,15 +138,7 @@ def test_a_hub_that_ends_takes_its_worker_with_it_and_another_goes_on(hub, tmp_p
     assert (done["state"], done["attempt"]) == ("done", 2)
 
 
-def test_a_worker_that_dies_is_started_again(tmp_path):
-    environment = {**os.environ, "RILAAS_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "rilaas.hub.settings"}
-    child = WorkerChild(environment)
-    child.start()
-    try:
-        first = seen(lambda: child.pid, bool)
-        os.kill(first, signal.SIGKILL)
-        second = seen(lambda: child.pid, lambda pid: pid not in (None, first))
-    finally:
-        child.stop()
-    assert child.pid is None
-    assert not Path(f"/proc/{second}").exists()
+def test_a_worker_that_dies_is_started_again(hub):
+    (first,) = seen(lambda: workers(hub), bool)
+    os.kill(first, signal.SIGKILL)
+    seen(lambda: workers(hub), lambda found: found and first not in found)

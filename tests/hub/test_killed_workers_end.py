@@ -1,6 +1,5 @@
 """A worker ends with its hub, whatever it does just then."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -33,43 +32,25 @@ def test_a_signal_is_heard_at_every_moment(how):
         assert process.returncode == 0
 
 
-PARENT = """
-import os, sys, time
-from rilaas.hub.worker.child import WorkerChild
-child = WorkerChild(os.environ)
-child.start()
-while child.pid is None:
-    time.sleep(0.001)
-print(child.pid, flush=True)
-time.sleep(3600)
-"""
-
-
 def test_no_worker_outlives_a_hub_that_is_killed(tmp_path):
-    environment = {**os.environ, "RILAAS_HOME": str(tmp_path), "RILAAS_DATABASE_URL": ""}
-    (tmp_path / "hub").mkdir()
-    workers = []
-    for n in range(8):
-        parent = subprocess.Popen(
-            [sys.executable, "-c", PARENT],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-        )
-        workers.append(int(parent.stdout.readline()))
-        time.sleep(0.2 * n)  # at its start, while it loads, while it works
-        parent.kill()
-        parent.communicate()
+    homes = [tmp_path / str(n) for n in range(5)]
+    for n, home in enumerate(homes):
+        hub = HubProcess(home).start()
+        time.sleep(0.2 * n)  # the worker starts, loads, works
+        hub.kill()
     until = time.monotonic() + 60
-    while any(is_worker(pid) for pid in workers):
+    while any(is_worker(pid, homes) for pid in Path("/proc").glob("[0-9]*")):
         assert time.monotonic() < until
         time.sleep(0.05)
 
 
-def is_worker(pid):
+def is_worker(process, homes):
+    """Whether it is a worker of one of these homes."""
     try:
-        return b"rilaas.hub.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        environment = (process / "environ").read_bytes().split(b"\0")
+        return b"rilaas.hub.worker" in (process / "cmdline").read_bytes() and any(
+            f"RILAAS_HOME={home}".encode() in environment for home in homes
+        )
     except OSError:
         return False
 

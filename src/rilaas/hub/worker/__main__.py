@@ -1,13 +1,12 @@
-"""The worker's process: ``python -m rilaas.hub.worker``; ``hub.worker.child`` starts it beside the hub."""
+"""The worker's process: ``python -m rilaas.hub.worker``; ``hub.background`` keeps it beside the hub."""
 
 from __future__ import annotations
 
 import argparse
-import ctypes
 import fcntl
+import json
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -15,21 +14,17 @@ from rilaas.hub.worker.ending import Ending
 
 _log = logging.getLogger("rilaas.hub.worker")
 
-_PR_SET_PDEATHSIG = 1
 _TIDY_S = 1.0
 _CLEAN_EVERY = 3600  # rounds of tidying
 _END_S = 5.0  # how long jobs may take to stop
 
 
 def main() -> None:
-    """Do jobs until SIGTERM, Ctrl-C, or the end of the parent."""
+    """Say in a line that it works, then do jobs until SIGTERM or Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m rilaas.hub.worker", description=__doc__)
-    parser.add_argument("--parent", type=int, default=0, help="end with this process")
     parser.add_argument("--long", type=int, default=1, metavar="N", help="long jobs at once")
     options = parser.parse_args()
     over = Ending()
-    if options.parent:
-        _end_with(options.parent)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rilaas.hub.settings")
     import django
 
@@ -37,6 +32,8 @@ def main() -> None:
 
     django.setup()
     set_up_logs("info")
+    sys.stdout.write(json.dumps({"pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
     _run(over, options.long)
 
 
@@ -106,13 +103,6 @@ def _locked(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _end_with(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:
-        sys.exit(0)  # it has gone already
 
 
 if __name__ == "__main__":
