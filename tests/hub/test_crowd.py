@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from rilaas.hub.handler import THREADS
 from rilaas.hub.metrics.collector import scrape
 from rilaas.hub.metrics.target import Target
-from rilaas.hub.slots import AT_ONCE
 from tests.hub_process import HubProcess
 from tests.postgresql_server import PostgresServer, program
 
@@ -82,7 +82,7 @@ def test_those_who_wait_for_news_are_in_nobodys_way(tmp_path):
         def wait(number):
             told.append(ask(hub, "GET", f"policy?interceptor=i-{number}&after={epoch}&wait_s=30")[1]["epoch"])
 
-        threads = [threading.Thread(target=wait, args=(number,)) for number in range(2 * AT_ONCE)]
+        threads = [threading.Thread(target=wait, args=(number,)) for number in range(6 * THREADS)]
         for thread in threads:
             thread.start()
         assert ask(hub, "GET", "robots")[0] == 200
@@ -90,7 +90,7 @@ def test_those_who_wait_for_news_are_in_nobodys_way(tmp_path):
         assert ask(hub, "POST", "robots", {"name": "news", "keys": ""})[0] == 201
         for thread in threads:
             thread.join()
-        assert len(told) == 2 * AT_ONCE
+        assert len(told) == 6 * THREADS
 
 
 def test_a_service_that_drips_its_metrics_does_not_hold_the_reader():

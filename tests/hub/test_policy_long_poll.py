@@ -68,6 +68,7 @@ def test_many_who_wait_hold_no_threads(hub):
         for thread in threads:
             thread.join(15.0)
         assert done == [epoch + 1] * 24
+        assert _threads(hub) <= before + 6
 
 
 def test_a_server_hears_what_it_is_to_hold(hub):

@@ -37,7 +37,6 @@ INSTALLED_APPS = [
     "rilaas.hub",
 ]
 MIDDLEWARE = [
-    "rilaas.hub.slots.bounded_work",
     "django.middleware.security.SecurityMiddleware",
     "rilaas.hub.middleware.security_headers",
     "rilaas.hub.metrics.own.count_requests",

@@ -8,18 +8,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import connection, connections
+from django.db import connection
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
 from rilaas.hub.actions.token import token_of
 from rilaas.hub.models import AccessToken, Server
 from rilaas.hub.queries.policy import epoch_now
-from rilaas.hub.slots import wait_outside
 
 _log = logging.getLogger("rilaas.hub")
 
@@ -34,11 +33,7 @@ class BearerLater(HttpBearer):
 
     async def authenticate(self, request: HttpRequest, token: str) -> AccessToken | None:
         """The token, where it is valid now."""
-        found = await sync_to_async(token_of)(token)
-        await _release_thread()
-        if found is not None:
-            wait_outside(request)
-        return found
+        return await watch().read(partial(token_of, token))
 
 
 class Watch:
@@ -122,12 +117,3 @@ _watches: WeakKeyDictionary[asyncio.AbstractEventLoop, Watch] = WeakKeyDictionar
 
 def _numbers() -> Mapping[str, int]:
     return {POLICY: epoch_now(), **dict(Server.objects.values_list("name", "generation"))}
-
-
-async def _release_thread() -> None:
-    """Give back the thread of this request's synchronous parts; those at its end get another one."""
-    await sync_to_async(connections.close_all)()
-    context = SyncToAsync.thread_sensitive_context.get(None)
-    thread = SyncToAsync.context_to_thread_executor.pop(context, None) if context is not None else None
-    if thread is not None:
-        thread.shutdown(wait=False)
