@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
 from django.http.request import UnreadablePostError
 from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 import rilaas
 from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied, RilaasError, Unauthenticated, Unavailable
@@ -82,7 +82,8 @@ def _nothing(request: HttpRequest, error: Http404) -> HttpResponse:
     return _ours(request, NotFound("There is nothing at this address."))
 
 
-def _stranger(request: HttpRequest, error: object) -> HttpResponse:
+@api.exception_handler(AuthenticationError)
+def _stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     return _ours(
         request,
         Unauthenticated(
@@ -92,40 +93,7 @@ def _stranger(request: HttpRequest, error: object) -> HttpResponse:
     )
 
 
-def _connect() -> None:
-    from ninja.errors import AuthenticationError
+_NOUNS = "datasets deployments evaluations jobs machines metrics models policy robots runs tokens uploads"
 
-    from rilaas.hub.api import (
-        datasets,
-        deployments,
-        evaluations,
-        jobs,
-        machines,
-        metrics,
-        models,
-        policy,
-        robots,
-        runs,
-        tokens,
-        uploads,
-    )
-
-    api.add_exception_handler(AuthenticationError, _stranger)
-    for noun in (
-        datasets,
-        deployments,
-        evaluations,
-        jobs,
-        machines,
-        metrics,
-        models,
-        policy,
-        robots,
-        runs,
-        tokens,
-        uploads,
-    ):
-        api.add_router("", noun.router)
-
-
-_connect()
+for _noun in _NOUNS.split():
+    api.add_router("", f"{__name__}.{_noun}.router")
