@@ -22,12 +22,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
-from rilaas.evaluate.driving.appearance import Appearance, vary
-from rilaas.evaluate.driving.ground import draw_ground
-from rilaas.evaluate.driving.map_file import load_map
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.view import View
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.road.map_file import load_map
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.view.appearance import Appearance, vary
+from rilaas.evaluate.driving.view.ground import draw_ground
+from rilaas.evaluate.driving.view.view import View
+from rilaas.evaluate.driving.world.world import World
 
 
 def main() -> None:

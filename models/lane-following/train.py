@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from rilaas.core import Policy
-from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.map_file import load_map
-from rilaas.evaluate.driving.rollout import rollout
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.score import score_trajectory
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.episode.rollout import rollout
+from rilaas.evaluate.driving.objective.score import score_trajectory
+from rilaas.evaluate.driving.road.map_file import load_map
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.world.world import World
 from rilaas.infer import load
 from rilaas.learn import Dagger, ExpertPolicy, Progress, export_onnx, train
 from rilaas.learn.demonstration import Preprocess

@@ -3,7 +3,7 @@ import pytest
 
 from rilaas.core import DeadlineExceeded, SignatureMismatch, check_policy
 from rilaas.evaluate.driving import Scenario, rollout, score_trajectory
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.world.world import World
 from rilaas.learn import Expert, ExpertPolicy
 
 S = 0.585

@@ -11,7 +11,7 @@ import pytest
 
 from rilaas.core import check_policy
 from rilaas.evaluate.driving import Latency, Scenario, load_map, rollout, score_trajectory
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.world.world import World
 from rilaas.infer import load
 from rilaas.learn import ExpertPolicy
 

@@ -10,7 +10,7 @@ from rilaas.cli.output import VERDICT_FAILED, Output
 
 if TYPE_CHECKING:
     from rilaas.evaluate.driving import Progress, Suite
-    from rilaas.evaluate.driving.world import World
+    from rilaas.evaluate.driving.world.world import World
     from rilaas.report import Report
 
 EVERY_S = 0.2

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.evaluate.driving.scenario import Scenario, Spawn
-from rilaas.evaluate.driving.tile_map import ROAD_KINDS
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.road.tile_map import ROAD_KINDS
+from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
+from rilaas.evaluate.driving.world.world import World
 from rilaas.learn.expert import Expert
 
 Preprocess = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rilaas.core import DeadlineExceeded, Prediction, Signature, Tensors, Timing
-from rilaas.evaluate.driving.dynamics import Dynamics
-from rilaas.evaluate.driving.lane import LanePose, wrap_angle
-from rilaas.evaluate.driving.rollout import DRIVING_SIGNATURE
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
+from rilaas.evaluate.driving.road.lane import LanePose, wrap_angle
+from rilaas.evaluate.driving.world.dynamics import Dynamics
+from rilaas.evaluate.driving.world.world import World
 
 _NOMINAL = Dynamics()
 _LATERAL_LIMIT_M = 0.1

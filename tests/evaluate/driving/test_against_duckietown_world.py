@@ -18,7 +18,7 @@ from rilaas.evaluate.driving import (
     score_trajectory,
     start_pose,
 )
-from rilaas.evaluate.driving.scenario import Scenario
+from rilaas.evaluate.driving.scenario.scenario import Scenario
 
 TOLERANCE = 1e-4
 SIZE_M = 0.585

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.camera import Camera
+from rilaas.evaluate.driving.view.camera import Camera
 
 
 def test_the_constants_are_those_of_the_duckiebot():

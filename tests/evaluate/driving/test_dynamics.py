@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.dynamics import DelayLine, Dynamics, Motion, advance
+from rilaas.evaluate.driving.world.dynamics import DelayLine, Dynamics, Motion, advance
 
 DUTY = st.floats(-1.0, 1.0)
 

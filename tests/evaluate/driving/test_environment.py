@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from rilaas.evaluate.driving.environment import ENVIRONMENT_ID, OFF_ROAD_REWARD, LaneFollowing
-from rilaas.evaluate.driving.scenario import Scenario
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.world.environment import ENVIRONMENT_ID, OFF_ROAD_REWARD, LaneFollowing
 
 S = 0.585
 EAST = Scenario("test", "oval", 0, start=(1.2 * S, 0.28 * S, 0.0))

@@ -19,7 +19,7 @@ from rilaas.evaluate.driving import (
     run_suite,
     score_trajectory,
 )
-from rilaas.evaluate.driving.rollout import DRIVING_SIGNATURE
+from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
 from rilaas.report import Report
 
 GENTLE = Spawn(0.02, 0.1)

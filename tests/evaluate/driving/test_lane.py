@@ -21,8 +21,8 @@ from rilaas.evaluate.driving import (
     start_pose,
     track_lanes,
 )
-from rilaas.evaluate.driving.lane import Arc, wrap_angle
-from rilaas.evaluate.driving.scenario import Scenario
+from rilaas.evaluate.driving.road.lane import Arc, wrap_angle
+from rilaas.evaluate.driving.scenario.scenario import Scenario
 
 OVAL = load_map("oval")
 CROSSINGS = load_map("crossings")

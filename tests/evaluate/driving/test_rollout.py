@@ -15,11 +15,11 @@ from rilaas.core import (
     Unauthenticated,
     Unavailable,
 )
-from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.rollout import DRIVING_SIGNATURE, MAX_OUTAGE_S, rollout
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.score import score_trajectory
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE, MAX_OUTAGE_S, rollout
+from rilaas.evaluate.driving.objective.score import score_trajectory
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.world.world import World
 from rilaas.learn import ExpertPolicy
 
 S = 0.585

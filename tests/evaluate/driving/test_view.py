@@ -4,12 +4,12 @@ import cv2
 import numpy as np
 import pytest
 
-from rilaas.evaluate.driving.appearance import GROUND, Appearance, vary
-from rilaas.evaluate.driving.camera import Camera
-from rilaas.evaluate.driving.ground import TILE_PX, draw_ground
-from rilaas.evaluate.driving.map_file import load_map, parse_map
-from rilaas.evaluate.driving.marking import paint
-from rilaas.evaluate.driving.view import View, bands_of
+from rilaas.evaluate.driving.road.map_file import load_map, parse_map
+from rilaas.evaluate.driving.road.marking import paint
+from rilaas.evaluate.driving.view.appearance import GROUND, Appearance, vary
+from rilaas.evaluate.driving.view.camera import Camera
+from rilaas.evaluate.driving.view.ground import TILE_PX, draw_ground
+from rilaas.evaluate.driving.view.view import View, bands_of
 
 S = 0.585
 ON_STRAIGHT = (1.3 * S, 0.28 * S, 0.0)  # in the lower, eastward lane of the oval, on its centre line

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from rilaas.core import InvalidInput, NotFound
-from rilaas.evaluate.driving.appearance import Appearance
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.world import World, appearance_of
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.view.appearance import Appearance
+from rilaas.evaluate.driving.world.world import World, appearance_of
 
 S = 0.585
 START = (1.2 * S, 0.28 * S, 0.0)

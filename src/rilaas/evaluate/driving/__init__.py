@@ -4,10 +4,15 @@ Takes a policy (``image`` to ``wheels``) and a scenario or a suite; gives episod
 May import infer, report, store, observe and core.
 """
 
-from rilaas.evaluate.driving.drawing import Panel, Way, draw_map, draw_maps
-from rilaas.evaluate.driving.judge import Progress, run_suite
-from rilaas.evaluate.driving.lane import Lane, LanePose
-from rilaas.evaluate.driving.lane_graph import (
+from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
+from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_map, draw_maps
+from rilaas.evaluate.driving.judge.judge import Progress, run_suite
+from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips, score_episode
+from rilaas.evaluate.driving.judge.suite_report import build_report
+from rilaas.evaluate.driving.objective.score import METRICS, MetricDefinition, score_trajectory
+from rilaas.evaluate.driving.road.lane import Lane, LanePose
+from rilaas.evaluate.driving.road.lane_graph import (
     centre_line,
     lane_graph,
     lane_pose,
@@ -15,18 +20,13 @@ from rilaas.evaluate.driving.lane_graph import (
     look_ahead,
     nearest_lane_pose,
 )
-from rilaas.evaluate.driving.lane_track import LaneTrack, track_lanes
-from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.map_file import load_map, map_names, parse_map
-from rilaas.evaluate.driving.rollout import EpisodeResult, rollout
-from rilaas.evaluate.driving.scenario import Scenario, Spawn
-from rilaas.evaluate.driving.score import METRICS, MetricDefinition, score_trajectory
-from rilaas.evaluate.driving.scored_episode import ScoredEpisode, round_trips, score_episode
-from rilaas.evaluate.driving.start import draw_start, start_pose
-from rilaas.evaluate.driving.suite import Suite, Threshold, read_suite, suite_names
-from rilaas.evaluate.driving.suite_report import build_report
-from rilaas.evaluate.driving.tile_map import Tile, TileMap
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.road.lane_track import LaneTrack, track_lanes
+from rilaas.evaluate.driving.road.map_file import load_map, map_names, parse_map
+from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
+from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
+from rilaas.evaluate.driving.scenario.start import draw_start, start_pose
+from rilaas.evaluate.driving.scenario.suite import Suite, Threshold, read_suite, suite_names
+from rilaas.evaluate.driving.world.world import World
 
 __all__ = [
     "METRICS",

@@ -9,8 +9,8 @@ from html import escape
 
 import numpy as np
 
-from rilaas.evaluate.driving.lane_track import check_poses, track_lanes
-from rilaas.evaluate.driving.marking import (
+from rilaas.evaluate.driving.road.lane_track import check_poses, track_lanes
+from rilaas.evaluate.driving.road.marking import (
     DASH_SHARE,
     DASHES_CURVE,
     DASHES_STRAIGHT,
@@ -19,7 +19,7 @@ from rilaas.evaluate.driving.marking import (
     WHITE_WIDTH,
     YELLOW_WIDTH,
 )
-from rilaas.evaluate.driving.tile_map import Tile, TileMap
+from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
 
 TILE_PX = 72.0
 MARGIN_TILES = 0.35

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rilaas.core import InvalidInput, did_you_mean
-from rilaas.evaluate.driving.tile_map import ROAD_KINDS
+from rilaas.evaluate.driving.road.tile_map import ROAD_KINDS
 
 APPEARANCES = ("fixed", "varied")
 """``fixed``: the same light and colours always. ``varied``: light, colours and camera noise drawn from the seed."""

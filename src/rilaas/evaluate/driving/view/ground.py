@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.evaluate.driving.appearance import Appearance
-from rilaas.evaluate.driving.marking import paint
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.road.marking import paint
+from rilaas.evaluate.driving.road.tile_map import TileMap
+from rilaas.evaluate.driving.view.appearance import Appearance
 
 Plane = NDArray[np.float32]
 Picture = NDArray[np.uint8]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rilaas.core import InvalidInput, MissingDependency, NotFound, did_you_mean
-from rilaas.evaluate.driving.tile_map import DEFAULT_TILE_SIZE_M, GROUND_KINDS, ROAD_KINDS, Tile, TileMap
+from rilaas.evaluate.driving.road.tile_map import DEFAULT_TILE_SIZE_M, GROUND_KINDS, ROAD_KINDS, Tile, TileMap
 
 if TYPE_CHECKING:
     import yaml

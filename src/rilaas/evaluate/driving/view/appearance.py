@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.evaluate.driving.camera import Camera
+from rilaas.evaluate.driving.view.camera import Camera
 
 Colour = tuple[float, float, float]
 """Red, green, blue from 0 to 255, before light and tone."""

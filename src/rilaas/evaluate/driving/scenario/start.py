@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.lane import Lane, wrap_angle
-from rilaas.evaluate.driving.lane_graph import lane_graph
-from rilaas.evaluate.driving.scenario import Scenario, Spawn
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.road.lane import Lane, wrap_angle
+from rilaas.evaluate.driving.road.lane_graph import lane_graph
+from rilaas.evaluate.driving.road.tile_map import TileMap
+from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 
 MAX_DRAWS = 1000
 

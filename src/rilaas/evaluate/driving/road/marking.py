@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.evaluate.driving.tile_map import DEFAULT_TILE_SIZE_M
+from rilaas.evaluate.driving.road.tile_map import DEFAULT_TILE_SIZE_M
 
 Grid = NDArray[np.float64]
 Coverage = NDArray[np.uint8]

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rilaas.evaluate.driving.map_file import load_map
-from rilaas.evaluate.driving.rollout import EpisodeResult
-from rilaas.evaluate.driving.score import score_trajectory
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.episode.rollout import EpisodeResult
+from rilaas.evaluate.driving.objective.score import score_trajectory
+from rilaas.evaluate.driving.road.map_file import load_map
+from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.report import Episode
 
 HERE = "this process"

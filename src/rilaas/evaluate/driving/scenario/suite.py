@@ -36,9 +36,9 @@ from typing import Any
 
 from rilaas.core import InvalidInput, NotFound, RilaasError, did_you_mean
 from rilaas.core.toml import read_toml
-from rilaas.evaluate.driving.map_file import load_map, map_names
-from rilaas.evaluate.driving.scenario import Scenario, Spawn
-from rilaas.evaluate.driving.score import METRICS
+from rilaas.evaluate.driving.objective.score import METRICS
+from rilaas.evaluate.driving.road.map_file import load_map, map_names
+from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 
 SUITES = Path(__file__).with_name("suites")
 MAX_EPISODES = 10_000

@@ -3,7 +3,7 @@
 Importing this module registers it::
 
     import gymnasium
-    import rilaas.evaluate.driving.environment
+    import rilaas.evaluate.driving.world.environment
     env = gymnasium.make("rilaas/LaneFollowing-v0", map="s_bends")
 """
 
@@ -17,10 +17,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from rilaas.evaluate.driving.lane import LanePose
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.view import Frame
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.road.lane import LanePose
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.view.view import Frame
+from rilaas.evaluate.driving.world.world import World
 
 ENVIRONMENT_ID = "rilaas/LaneFollowing-v0"
 OFF_ROAD_REWARD = -1.0

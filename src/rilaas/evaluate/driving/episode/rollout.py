@@ -22,11 +22,11 @@ from rilaas.core import (
     Timing,
     Unavailable,
 )
-from rilaas.evaluate.driving.dynamics import Wheels
-from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.view import Frame
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.view.view import Frame
+from rilaas.evaluate.driving.world.dynamics import Wheels
+from rilaas.evaluate.driving.world.world import World
 from rilaas.infer.failure import ModelCodeFailed
 from rilaas.report import value_text
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.score import METRICS
-from rilaas.evaluate.driving.scored_episode import ScoredEpisode, round_trips
-from rilaas.evaluate.driving.suite import Suite, Threshold
-from rilaas.evaluate.driving.suite_figures import figures
+from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
+from rilaas.evaluate.driving.judge.suite_figures import figures
+from rilaas.evaluate.driving.objective.score import METRICS
+from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
 from rilaas.report import Cell, Metric, Report, Table, metric_text, provenance, summarize
 
 _HEADLINE = ("driven_lane_m", "lane_time_share", "survival_s", "lateral_deviation_m_s")

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.evaluate.driving.appearance import Appearance
-from rilaas.evaluate.driving.camera import Camera
-from rilaas.evaluate.driving.ground import Ground
+from rilaas.evaluate.driving.view.appearance import Appearance
+from rilaas.evaluate.driving.view.camera import Camera
+from rilaas.evaluate.driving.view.ground import Ground
 
 Frame = NDArray[np.uint8]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
-from rilaas.evaluate.driving.drawing import Panel, Way, draw_maps
-from rilaas.evaluate.driving.scored_episode import ScoredEpisode, round_trips
+from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_maps
+from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
 from rilaas.report import Figure, distance_chart, latency_chart
 
 _STRIP_GAP_PX = 3

@@ -8,17 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.appearance import Appearance, vary
-from rilaas.evaluate.driving.camera import Camera
-from rilaas.evaluate.driving.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
-from rilaas.evaluate.driving.ground import Ground, draw_ground
-from rilaas.evaluate.driving.lane import LanePose
-from rilaas.evaluate.driving.lane_graph import LaneGraph, lane_graph
-from rilaas.evaluate.driving.map_file import load_map
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.start import start_pose
-from rilaas.evaluate.driving.tile_map import TileMap
-from rilaas.evaluate.driving.view import Frame, View
+from rilaas.evaluate.driving.road.lane import LanePose
+from rilaas.evaluate.driving.road.lane_graph import LaneGraph, lane_graph
+from rilaas.evaluate.driving.road.map_file import load_map
+from rilaas.evaluate.driving.road.tile_map import TileMap
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.scenario.start import start_pose
+from rilaas.evaluate.driving.view.appearance import Appearance, vary
+from rilaas.evaluate.driving.view.camera import Camera
+from rilaas.evaluate.driving.view.ground import Ground, draw_ground
+from rilaas.evaluate.driving.view.view import Frame, View
+from rilaas.evaluate.driving.world.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
 
 # Streams of chance, one for each thing that a scenario's seed draws.
 _APPEARANCE, _GAINS = 0xA99E, 0x6A14

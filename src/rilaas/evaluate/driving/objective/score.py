@@ -34,8 +34,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.lane_track import as_floats, check_poses, track_lanes
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.road.lane_track import as_floats, check_poses, track_lanes
+from rilaas.evaluate.driving.road.tile_map import TileMap
 
 
 @dataclass(frozen=True, slots=True)

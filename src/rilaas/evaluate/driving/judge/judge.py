@@ -10,13 +10,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from rilaas.core import InvalidInput, Policy
-from rilaas.evaluate.driving.latency import Latency
-from rilaas.evaluate.driving.rollout import EpisodeResult, rollout
-from rilaas.evaluate.driving.scenario import Scenario
-from rilaas.evaluate.driving.scored_episode import ScoredEpisode, score_episode
-from rilaas.evaluate.driving.suite import Suite
-from rilaas.evaluate.driving.suite_report import build_report
-from rilaas.evaluate.driving.world import World
+from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
+from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_episode
+from rilaas.evaluate.driving.judge.suite_report import build_report
+from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.scenario.suite import Suite
+from rilaas.evaluate.driving.world.world import World
 from rilaas.report import Report
 
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 import numpy as np
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.lane import BORDER_M, Lane, LanePose, Pose, lanes_of_tile, see_from, wrap_angle
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.road.lane import BORDER_M, Lane, LanePose, Pose, lanes_of_tile, see_from, wrap_angle
+from rilaas.evaluate.driving.road.tile_map import TileMap
 
 TURNS = ("straight", "right", "left")
 """Which way to go on at a crossing, the best one first, unless a caller says otherwise."""

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.road.tile_map import TileMap
 
 Pose = tuple[float, float, float]
 """x [m], y [m], heading [rad], counter-clockwise from the x axis, in the map's frame: world_from_body."""

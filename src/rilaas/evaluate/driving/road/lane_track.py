@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.lane_graph import lane_graph
-from rilaas.evaluate.driving.tile_map import TileMap
+from rilaas.evaluate.driving.road.lane_graph import lane_graph
+from rilaas.evaluate.driving.road.tile_map import TileMap
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,1 @@
+"""Suites are run, episodes judged, and reported."""

@@ -1,0 +1,1 @@
+"""Maps of tiles, their lanes and what is painted on them."""

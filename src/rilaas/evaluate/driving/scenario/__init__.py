@@ -1,0 +1,1 @@
+"""What is run: scenarios and suites, written in TOML."""

@@ -1,0 +1,1 @@
+"""What the camera sees: the ground by homography, and what stands on it in the order of occlusion."""

@@ -1,0 +1,1 @@
+"""The tile world as a simulator: the robot, the others, lights, contact, faults of the sensor."""
