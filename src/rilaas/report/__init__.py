@@ -5,6 +5,7 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import Cell, Episode, Figure, Report, Table
+from rilaas.report.exchange import metric_row
 from rilaas.report.interval_chart import interval_chart
 from rilaas.report.latency_chart import latency_chart
 from rilaas.report.metric import Metric, Percentiles, summarize
@@ -26,6 +27,7 @@ __all__ = [
     "grid",
     "interval_chart",
     "latency_chart",
+    "metric_row",
     "metric_text",
     "paint",
     "plain",

@@ -34,7 +34,7 @@ def to_json(report: Report) -> str:
         "kind": report.kind,
         "verdict": report.verdict,
         "summary": report.summary,
-        "metrics": {name: _from_metric(metric) for name, metric in report.metrics.items()},
+        "metrics": {name: metric_row(metric) for name, metric in report.metrics.items()},
         "episodes": [_from_episode(episode) for episode in report.episodes],
         "tables": [_from_table(table) for table in report.tables],
         "provenance": _from_provenance(report.provenance),
@@ -63,7 +63,8 @@ def from_json(text: str) -> Report:
         raise InvalidInput(f"This is not a report: {error}.", "Pass a file that --json wrote.") from None
 
 
-def _from_metric(metric: Metric) -> dict[str, Any]:
+def metric_row(metric: Metric) -> dict[str, Any]:
+    """A metric as it stands in a report's JSON."""
     row: dict[str, Any] = {
         "unit": metric.unit,
         "mean": _null(metric.mean),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from django.db import transaction
 
@@ -12,7 +11,7 @@ from rilaas.hub.actions.event import record
 from rilaas.hub.models import Episode, Evaluation, Model, Person, Variant
 from rilaas.hub.queries.access import find_model
 from rilaas.hub.queries.variant import variant_of
-from rilaas.report import Metric, Report
+from rilaas.report import Report, metric_row
 
 MAX_REPORT_BYTES = 32 * 2**20
 MAX_EPISODES = 100_000
@@ -47,7 +46,10 @@ def add_evaluation(person: Person, data: bytes, *, model: str = "", revision: st
             suite=_suite(report)[:100],
             verdict=report.verdict,
             summary=report.summary,
-            metrics={name: _metric(metric, i) for i, (name, metric) in enumerate(report.metrics.items())},
+            # With their places in the order, which a database may not keep.
+            metrics={
+                name: {**metric_row(metric), "position": i} for i, (name, metric) in enumerate(report.metrics.items())
+            },
             report=report.to_json(),
         )
         episodes = [
@@ -127,26 +129,3 @@ def _suite(report: Report) -> str:
                 if len(row) > 1 and row[0] == "suite":
                     return str(row[1])
     return ""
-
-
-def _metric(metric: Metric, position: int) -> dict[str, Any]:
-    """As in the report, with its place in the order, which a database may not keep."""
-    row: dict[str, Any] = {
-        "unit": metric.unit,
-        "mean": _null(metric.mean),
-        "low": _null(metric.low),
-        "high": _null(metric.high),
-        "n": metric.n,
-        "direction": metric.direction,
-        "position": position,
-    }
-    if metric.servers:
-        row["servers"] = {
-            name: {"p50": _null(part.p50), "p95": _null(part.p95), "p99": _null(part.p99), "n": part.n}
-            for name, part in metric.servers.items()
-        }
-    return row
-
-
-def _null(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
