@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rilaas.cli import main
+from tests.wheels_manifest import wheels_manifest
 
 DRIVER = """
 import numpy as np
@@ -24,21 +25,6 @@ class Model:
 
     def reset(self):
         pass
-"""
-MANIFEST = """
-name = "{name}"
-task = "lane-following"
-description = "Always the same command."
-backend = "python"
-hooks = "hooks.py"
-
-[inputs.image]
-datatype = "UINT8"
-shape = [-1, 120, 160, 3]
-
-[outputs.wheels]
-datatype = "FP32"
-shape = [-1, 2]
 """
 SUITE = """
 name = "short"
@@ -91,7 +77,7 @@ def make_model():
 
     def make(folder, name, left=0.2, right=0.2):
         folder.mkdir()
-        (folder / "model.toml").write_text(MANIFEST.format(name=name))
+        (folder / "model.toml").write_text(wheels_manifest(name))
         (folder / "hooks.py").write_text(DRIVER.format(left=left, right=right))
         return folder
 

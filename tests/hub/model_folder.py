@@ -5,31 +5,15 @@ import tarfile
 
 from rilaas.hub.actions.registry import Push, push
 from rilaas.store import pack, read_model_folder
+from tests.wheels_manifest import wheels_manifest
 
-MANIFEST = """
-name = "{name}"
-task = "lane-following"
-description = "Always the same command."
-backend = "python"
-hooks = "hooks.py"
-
-[inputs.image]
-datatype = "UINT8"
-shape = [-1, 120, 160, 3]
-meaning = "camera frame, RGB"
-
-[outputs.wheels]
-datatype = "{datatype}"
-shape = [-1, 2]
-unit = "m/s"
-"""
 HOOKS = "class Model:\n    SPEED = {speed}\n"
 
 
 def make_folder(path, name="driver", speed=1, datatype="FP32", card="# Driver\n\nIt *drives*."):
     """A valid model folder; another speed is other content."""
     path.mkdir(parents=True)
-    (path / "model.toml").write_text(MANIFEST.format(name=name, datatype=datatype))
+    (path / "model.toml").write_text(wheels_manifest(name, datatype=datatype))
     (path / "hooks.py").write_text(HOOKS.format(speed=speed))
     if card:
         (path / "README.md").write_text(card)

@@ -3,23 +3,8 @@
 import numpy as np
 from PIL import Image
 
-MANIFEST = """
-name = "seeing"
-task = "lane-following"
-description = "Steers towards the brighter half of the picture."
-backend = "python"
-hooks = "hooks.py"
+from tests.wheels_manifest import wheels_manifest
 
-[inputs.image]
-datatype = "UINT8"
-shape = [-1, 120, 160, 3]
-meaning = "camera frame, RGB"
-
-[outputs.wheels]
-datatype = "FP32"
-shape = [-1, 2]
-meaning = "duty cycles of the left and right wheel, from -1 to 1"
-"""
 HOOKS = """
 import numpy
 
@@ -41,7 +26,7 @@ class Model:
 def write_seeing_model(folder, speed=0.5):
     """Write its folder; another speed is another version."""
     folder.mkdir(exist_ok=True)
-    (folder / "model.toml").write_text(MANIFEST)
+    (folder / "model.toml").write_text(wheels_manifest("seeing", "Steers towards the brighter half of the picture."))
     (folder / "hooks.py").write_text(HOOKS.format(speed=speed))
     (folder / "README.md").write_text("# Seeing\n\nA model for tests: *no* road was harmed.")
     return folder

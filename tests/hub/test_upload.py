@@ -10,10 +10,11 @@ import pytest
 
 from rilaas.hub.blob_store import clean, model_blobs, uploads_of
 from rilaas.hub.models import Model, Variant
-from tests.hub.model_folder import HOOKS, MANIFEST, archive_of, make_folder, push_speed, tar_with
+from tests.hub.model_folder import HOOKS, archive_of, make_folder, push_speed, tar_with
+from tests.wheels_manifest import wheels_manifest
 
 pytestmark = pytest.mark.django_db
-TOML = MANIFEST.format(name="driver", datatype="FP32")
+TOML = wheels_manifest("driver")
 
 
 def sent(content, name="model.tar.gz"):
