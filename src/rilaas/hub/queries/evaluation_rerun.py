@@ -12,7 +12,7 @@ import rilaas
 from rilaas.core import RilaasError
 from rilaas.core.toml import read_toml
 
-_SUITES = Path(rilaas.__file__).parent / "evaluate" / "driving" / "suites"
+_SUITES = Path(rilaas.__file__).parent / "evaluate" / "driving" / "scenario" / "suites"
 _NAME = re.compile(r"[a-z0-9_-]+")
 _KEY = re.compile(r"[A-Za-z0-9_]+")
 _WITH_VALUE = ("--suite", "--episodes", "--workers", "--report", "--json-file")
