@@ -19,7 +19,7 @@ import numpy as np
 from rilaas.core import Policy
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.episode.rollout import rollout
-from rilaas.evaluate.driving.objective.score import score_trajectory
+from rilaas.evaluate.driving.objective.anchor import score_trajectory
 from rilaas.evaluate.driving.road.map_file import load_map
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.world.world import World
@@ -139,8 +139,8 @@ def drive(policy: Policy, map_name: str, seed: int, latency: Latency) -> tuple[b
     scenario = Scenario(f"card-{map_name}", map_name, seed, duration_s=60.0, appearance="varied")
     world = World(scenario)
     tile_map = load_map(map_name)
-    own = rollout(policy, scenario, latency, world=world)
-    expert = rollout(ExpertPolicy(world), scenario, world=world)
+    own = rollout(policy, scenario, latency, simulator=world)
+    expert = rollout(ExpertPolicy(world), scenario, simulator=world)
     scores, best = (score_trajectory(tile_map, result.t_s, result.poses) for result in (own, expert))
     return (
         own.status == "completed",

@@ -17,8 +17,8 @@ def at(x, y, heading, map_name="oval"):
 def test_the_expert_stays_in_its_lane_on_every_loop(map_name):
     scenario = Scenario("test", map_name, 11, duration_s=30.0)
     world = World(scenario)
-    result = rollout(ExpertPolicy(world), scenario, world=world)
-    scores = score_trajectory(world.map, result.t_s, result.poses)
+    result = rollout(ExpertPolicy(world), scenario, simulator=world)
+    scores = score_trajectory(world.tile_map, result.t_s, result.poses)
     assert result.status == "completed"
     assert scores["lane_time_share"] == 1.0
     assert scores["driven_lane_m"] > 0.25 * 30.0
@@ -28,8 +28,8 @@ def test_the_expert_stays_in_its_lane_on_every_loop(map_name):
 def test_the_expert_still_drives_when_commands_take_twice_as_long():
     scenario = Scenario("test", "zigzag", 2, duration_s=20.0, command_delay_s=0.3)
     world = World(scenario)
-    result = rollout(ExpertPolicy(world), scenario, world=world)
-    assert score_trajectory(world.map, result.t_s, result.poses)["lane_time_share"] == 1.0
+    result = rollout(ExpertPolicy(world), scenario, simulator=world)
+    assert score_trajectory(world.tile_map, result.t_s, result.poses)["lane_time_share"] == 1.0
 
 
 def test_on_the_centre_line_of_a_straight_it_cruises_straight_ahead():

@@ -41,8 +41,8 @@ def test_it_drives_a_minute_nearly_as_far_as_the_expert(policy, map_name):
     scenario = Scenario("test", map_name, 4_000_000_007, duration_s=60.0, appearance="varied")
     result, scores = drive(policy, scenario)
     world = World(scenario)
-    expert = rollout(ExpertPolicy(world), scenario, world=world)
-    best = score_trajectory(world.map, expert.t_s, expert.poses)
+    expert = rollout(ExpertPolicy(world), scenario, simulator=world)
+    best = score_trajectory(world.tile_map, expert.t_s, expert.poses)
     assert result.status == "completed"
     assert scores["lane_time_share"] >= 0.95
     assert scores["driven_lane_m"] >= 0.8 * best["driven_lane_m"]

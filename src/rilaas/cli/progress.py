@@ -10,7 +10,6 @@ from rilaas.cli.output import VERDICT_FAILED, Output
 
 if TYPE_CHECKING:
     from rilaas.evaluate.driving import Progress, Suite
-    from rilaas.evaluate.driving.world.world import World
     from rilaas.report import Report
 
 EVERY_S = 0.2
@@ -32,19 +31,19 @@ class SuiteProgress:
         self._start = time.monotonic()
         self._next = 0.0
 
-    def frame(self, world: World) -> None:
-        """After each camera frame."""
+    def frame(self, t_s: float) -> None:
+        """After each camera frame, with the episode's time [s]."""
         now = time.monotonic()
         if now < self._next:
             return
         self._next = now + EVERY_S
         scenario = self._suite.scenarios[self._number]
-        done_s = self._past_s + world.t_s
+        done_s = self._past_s + t_s
         rate = done_s / max(1e-6, now - self._start)
         left_s = (self._total_s - done_s) / max(1e-6, rate)
         self._output.progress(
             f"episode {self._number + 1} of {len(self._suite.scenarios)}: {scenario.map}, seed {scenario.seed}, "
-            f"{world.t_s:4.1f} of {scenario.duration_s:g} s, {rate:.1f} times real time, {left_s:.0f} s left"
+            f"{t_s:4.1f} of {scenario.duration_s:g} s, {rate:.1f} times real time, {left_s:.0f} s left"
         )
 
     def episode(self, progress: Progress) -> None:

@@ -121,7 +121,7 @@ def collect(
         keep = step % recording.keep_every == 0
         throttle, steering = label
         if keep or not expert_drives:
-            seen = preprocess({"image": world.frame()[None]})["input"]
+            seen = preprocess({"image": world.look()[None]})["input"]
             if keep:
                 inputs.append(np.round((seen + 1.0) * 127.5).astype(np.uint8))
                 commands.append(label)

@@ -17,7 +17,7 @@ from rilaas.core import (
 )
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE, MAX_OUTAGE_S, rollout
-from rilaas.evaluate.driving.objective.score import score_trajectory
+from rilaas.evaluate.driving.objective.anchor import score_trajectory
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.world.world import World
 from rilaas.learn import ExpertPolicy
@@ -79,7 +79,9 @@ def test_the_policy_sees_a_frame_with_a_batch_axis_and_each_one_once():
 @pytest.mark.parametrize("latency", [Latency.none(), Latency.fixed(0.07), Latency.drawn([0.01, 0.03, 0.2])])
 def test_the_same_scenario_gives_the_same_bytes(latency):
     varied = scenario(appearance="varied", camera_noise=2.0, start=None)
-    results = [rollout(ExpertPolicy(world), varied, latency, world=world) for world in (World(varied), World(varied))]
+    results = [
+        rollout(ExpertPolicy(world), varied, latency, simulator=world) for world in (World(varied), World(varied))
+    ]
     assert bytes_of(results[0]) == bytes_of(results[1])
     assert results[0].status == results[1].status
 
@@ -87,7 +89,7 @@ def test_the_same_scenario_gives_the_same_bytes(latency):
 def test_a_world_may_be_used_again():
     varied = scenario(camera_noise=2.0)
     world = World(varied)
-    assert len({bytes_of(rollout(ExpertPolicy(world), varied, world=world)) for _ in range(2)}) == 1
+    assert len({bytes_of(rollout(ExpertPolicy(world), varied, simulator=world)) for _ in range(2)}) == 1
 
 
 def test_time_passes_while_the_policy_thinks_and_the_last_command_is_held():
@@ -112,10 +114,10 @@ def test_a_slow_policy_sees_the_newest_frame_when_it_is_free():
     policy = Scripted((0.5, 0.5))
     rollout(policy, scenario(duration_s=1.0), Latency.fixed(0.12))
     seen = World(scenario(duration_s=1.0))
-    expected = [seen.frame()]
+    expected = [seen.look()]
     # Free at 0.12 s, when the newest frame is that of 0.10 s.
     seen.advance((0.0, 0.0), 100)
-    expected.append(seen.frame())
+    expected.append(seen.look())
     assert np.array_equal(policy.images[0][0], expected[0])
     assert np.array_equal(policy.images[1][0], expected[1])
     assert len(policy.images) == 9  # 0, 0.12, 0.24, ..., 0.96 s
@@ -126,8 +128,8 @@ def test_a_slow_expert_drives_worse_than_a_fast_one():
     for latency_s in (0.0, 0.5):
         tested = scenario(map="zigzag", duration_s=20.0, start=None, seed=1)
         world = World(tested)
-        result = rollout(ExpertPolicy(world), tested, Latency.fixed(latency_s), world=world)
-        deviation[latency_s] = score_trajectory(world.map, result.t_s, result.poses)
+        result = rollout(ExpertPolicy(world), tested, Latency.fixed(latency_s), simulator=world)
+        deviation[latency_s] = score_trajectory(world.tile_map, result.t_s, result.poses)
     assert deviation[0.0]["lane_time_share"] == 1.0
     assert deviation[0.5]["driven_lane_m"] < 0.8 * deviation[0.0]["driven_lane_m"]
 
@@ -231,7 +233,7 @@ def test_a_few_frames_are_kept_for_the_report():
 
 def test_progress_is_told_after_each_frame():
     times = []
-    rollout(Scripted((0.2, 0.2)), scenario(duration_s=0.5), on_frame=lambda world: times.append(world.t_s))
+    rollout(Scripted((0.2, 0.2)), scenario(duration_s=0.5), on_frame=times.append)
     assert times == pytest.approx(np.arange(1, 11) * 0.05)
 
 

@@ -220,7 +220,7 @@ def test_the_distance_that_our_judging_suite_asks_for_is_four_fifths_of_the_expe
     for name in ("oval", "s_bends", "zigzag", "held_out_heart"):
         world = World(next(scenario for scenario in suite.scenarios if scenario.map == name))
         driven_m.append(
-            score_episode(rollout(ExpertPolicy(world), world.scenario, world=world)).scores["driven_lane_m"]
+            score_episode(rollout(ExpertPolicy(world), world.scenario, simulator=world)).scores["driven_lane_m"]
         )
     asked_m = next(threshold.value for threshold in suite.thresholds if threshold.metric == "driven_lane_m")
     assert asked_m / (sum(driven_m) / len(driven_m)) == pytest.approx(0.8, abs=0.03)

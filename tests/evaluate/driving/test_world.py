@@ -71,16 +71,16 @@ def test_a_reset_world_repeats_itself():
 def test_two_seeds_give_two_looks_and_two_starts():
     one, other = world(seed=1, start=None, appearance="varied"), world(seed=2, start=None, appearance="varied")
     assert one.pose != other.pose
-    assert not np.array_equal(one.frame(), other.frame())
+    assert not np.array_equal(one.look(), other.look())
 
 
 def test_the_fixed_look_is_the_same_for_every_seed():
     assert appearance_of(Scenario("a", "oval", 1)) == appearance_of(Scenario("a", "oval", 2)) == Appearance()
-    assert np.array_equal(world(seed=1).frame(), world(seed=2).frame())
+    assert np.array_equal(world(seed=1).look(), world(seed=2).look())
 
 
 def test_noise_of_the_scenario_is_added_to_the_fixed_look():
-    difference = world(camera_noise=5.0).frame().astype(float) - world().frame()
+    difference = world(camera_noise=5.0).look().astype(float) - world().look()
     assert 2.0 < difference.std() < 6.0
 
 

@@ -1,4 +1,4 @@
-"""Lane following in a flat tile world: maps, lanes, camera, dynamics, rollouts, and the judge.
+"""Driving in a flat tile world: roads, camera, traffic, rollouts in which latency is time, metrics, and the judge.
 
 Takes a policy (``image`` to ``wheels``) and a scenario or a suite; gives episodes, metrics by name and a report.
 May import infer, report, store, observe and core.
@@ -10,7 +10,10 @@ from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_map, draw_map
 from rilaas.evaluate.driving.judge.judge import Progress, run_suite
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
-from rilaas.evaluate.driving.objective.score import METRICS, MetricDefinition, score_trajectory
+from rilaas.evaluate.driving.objective.anchor import score_trajectory
+from rilaas.evaluate.driving.objective.definition import Absent, Infraction, MetricDefinition
+from rilaas.evaluate.driving.objective.drive import Drive
+from rilaas.evaluate.driving.objective.score import METRICS, infractions_of, score_drive
 from rilaas.evaluate.driving.road.lane import Lane, LanePose
 from rilaas.evaluate.driving.road.lane_graph import (
     centre_line,
@@ -30,7 +33,10 @@ from rilaas.evaluate.driving.world.world import World
 
 __all__ = [
     "METRICS",
+    "Absent",
+    "Drive",
     "EpisodeResult",
+    "Infraction",
     "Lane",
     "LanePose",
     "LaneTrack",
@@ -52,6 +58,7 @@ __all__ = [
     "draw_map",
     "draw_maps",
     "draw_start",
+    "infractions_of",
     "lane_graph",
     "lane_pose",
     "lane_poses",
@@ -64,6 +71,7 @@ __all__ = [
     "rollout",
     "round_trips",
     "run_suite",
+    "score_drive",
     "score_episode",
     "score_trajectory",
     "start_pose",

@@ -22,10 +22,13 @@ from rilaas.core import (
     Timing,
     Unavailable,
 )
+from rilaas.evaluate.driving.episode.end_rule import EndRule
 from rilaas.evaluate.driving.episode.latency import Latency
-from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.road.actor import ActorTrack, SignalTrack
+from rilaas.evaluate.driving.scenario.scenario import END_RULES, Scenario
 from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import Wheels
+from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot
 from rilaas.evaluate.driving.world.world import World
 from rilaas.infer.failure import ModelCodeFailed
 from rilaas.report import value_text
@@ -36,9 +39,10 @@ DRIVING_SIGNATURE = Signature.of(
 )
 """What a driving policy takes and gives."""
 
-STATUSES = ("completed", "off_road", "policy_failure", "infrastructure_failure")
-"""How an episode ends. ``completed``: the time is over. ``off_road``: the robot left the road. ``policy_failure``:
-the model failed, or gave what is not a number. ``infrastructure_failure``: nobody answered, which is not scored."""
+STATUSES = ("completed", *END_RULES, "policy_failure", "infrastructure_failure")
+"""How an episode ends. ``completed``: the time is over. An end rule: see ``END_RULES``. ``policy_failure``: the model
+failed, or gave what is not a number. ``infrastructure_failure``: nobody answered, or the simulator is gone, which is
+not scored."""
 
 MAX_OUTAGE_S = 2.0
 """Longest time without an answer, before the episode is given up [s]."""
@@ -57,6 +61,9 @@ class EpisodeResult:
         t_s: (N,) float64 [s]: stamps of the camera's frames, and of the end.
         poses: (N, 3) float64 [m, m, rad]: true poses at these stamps, in the map's frame.
         commands: (N, 2) float64: wheels (left, right) that were commanded from each stamp on.
+        actors: Who else was there, and where.
+        signals: What the traffic lights showed.
+        answered_s: (M,) float64 [s]: when each answer came into force.
         latency_s: (M,) float64 [s]: how long the world went on before each answer.
         round_trip_s: (M,) float64 [s]: how long each answer really took.
         servers: (M,) who gave each answer; '' in this process.
@@ -70,6 +77,9 @@ class EpisodeResult:
     t_s: NDArray[np.float64]
     poses: NDArray[np.float64]
     commands: NDArray[np.float64]
+    actors: tuple[ActorTrack, ...]
+    signals: tuple[SignalTrack, ...]
+    answered_s: NDArray[np.float64]
     latency_s: NDArray[np.float64]
     round_trip_s: NDArray[np.float64]
     servers: tuple[str, ...]
@@ -94,16 +104,17 @@ def rollout(
     *,
     deadline_s: float | None = None,
     keep_frames: int = 6,
-    world: World | None = None,
-    on_frame: Callable[[World], None] | None = None,
+    simulator: Simulator | None = None,
+    on_frame: Callable[[float], None] | None = None,
 ) -> EpisodeResult:
     """Let a policy drive.
 
     The policy sees the newest frame whenever it is free. Its answer to a frame comes into force when its latency has
     passed; until then the wheels keep the command before (standing still at first), and frames that come meanwhile
     are dropped. An error of the way (unavailable, too late, rate limited) keeps the command too. Where none of the
-    calls in ``MAX_OUTAGE_S`` is answered, or the robot leaves the road while the last call failed, the episode is an
-    ``infrastructure_failure``. With a latency that is not measured, the same scenario gives the same bytes.
+    calls in ``MAX_OUTAGE_S`` is answered, or an end rule holds while the last call failed, or the simulator is gone,
+    the episode is an ``infrastructure_failure``. With a latency that is not measured, the same scenario gives the
+    same bytes.
 
     Args:
         policy: Takes ``image`` (1, 120, 160, 3) uint8 RGB, gives ``wheels`` (1, 2) float32.
@@ -111,18 +122,17 @@ def rollout(
         latency: Where latencies come from; ``Latency.none()`` where None.
         deadline_s: An answer that takes longer is lost [s]; also given to the policy.
         keep_frames: How many frames to keep for the report.
-        world: One that was made for this scenario; it is reset.
-        on_frame: Called after each camera frame, for progress.
+        simulator: One that was made for this scenario; it is reset. A ``World`` where None.
+        on_frame: Called after each camera frame with the simulated time [s], for progress.
 
     Raises:
         SignatureMismatch: The policy is not a driving policy.
         RilaasError: The policy refused the call (unauthenticated, permission denied, invalid input, ...).
     """
     check_driving(policy.signature)
-    world = world or World(scenario)
-    world.reset()
     policy.reset()
-    return _Episode(policy, scenario, latency or Latency.none(), deadline_s, keep_frames, world, on_frame).run()
+    simulator = simulator or World(scenario)
+    return _Episode(policy, scenario, latency or Latency.none(), deadline_s, keep_frames, simulator, on_frame).run()
 
 
 def check_driving(signature: Signature) -> None:
@@ -150,16 +160,19 @@ class _Episode:
     latency: Latency
     deadline_s: float | None
     keep_frames: int
-    world: World
-    on_frame: Callable[[World], None] | None
+    simulator: Simulator
+    on_frame: Callable[[float], None] | None
+    log: list[Snapshot] = field(default_factory=list)
     command: Wheels = (0.0, 0.0)
     status: str = ""
     reason: str = ""
-    answered_s: float = 0.0
+    heard_s: float = 0.0
     failed: str = ""
-    stamps: list[float] = field(default_factory=list)
-    poses: list[tuple[float, float, float]] = field(default_factory=list)
+    now: Snapshot = field(init=False)
+    rule: EndRule = field(init=False)
+    last: int = 0
     commands: list[Wheels] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
     round_trips: list[float] = field(default_factory=list)
     servers: list[str] = field(default_factory=list)
@@ -167,28 +180,44 @@ class _Episode:
     counts: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> EpisodeResult:
+        try:
+            self._drive()
+        except Unavailable as error:  # of the simulator: the policy's own are caught where it is asked
+            self.status, self.reason = "infrastructure_failure", error.message
+            if not self.log:
+                raise
+        return self._result()
+
+    def _drive(self) -> None:
         rng = np.random.default_rng([self.scenario.seed, _LATENCIES])
-        last = round(self.scenario.duration_s / self.scenario.dt_s)
-        period = self.world.ticks_per_frame
+        simulator, period = self.simulator, self.simulator.ticks_per_frame
+        self.now = simulator.reset()
+        self.rule = EndRule(self.scenario, simulator.tile_map, simulator.actors)
+        self.last = period * round(self.scenario.duration_s / self.scenario.dt_s)
         self._log()
         while not self.status:
-            newest = self.world.tick // period
+            newest = self.now.tick // period
             wheels, latency_s = self._ask(newest, rng)
-            self._hold_until(self.world.tick + round(latency_s / self.world.tick_s), last)
+            self._hold_until(self.now.tick + round(latency_s / simulator.tick_s))
             if wheels is not None and not self.status:
                 self.command = wheels
-                if self.world.tick == (len(self.stamps) - 1) * period:
+                if self.now.tick == self.log[-1].tick:
                     self.commands[-1] = wheels  # it comes into force at the stamp itself
-            if self.world.tick // period == newest:
-                self._hold_until((newest + 1) * period, last)
-        return self._result()
+            if self.now.tick // period == newest:
+                self._hold_until((newest + 1) * period)
+
+    @property
+    def t_s(self) -> float:
+        """Simulated time [s]."""
+        return self.now.tick * self.simulator.tick_s
 
     def _ask(self, number: int, rng: np.random.Generator) -> tuple[Wheels | None, float]:
         """Show the newest frame; None where the answer is lost, and how long the world goes on meanwhile [s]."""
-        image = self.world.look(self.poses[number], number)
+        image = self.simulator.frame(number)
+        taken_s = number * self.simulator.ticks_per_frame * self.simulator.tick_s
         due = len(self.frames) * self.scenario.duration_s / max(1, self.keep_frames)
-        if len(self.frames) < self.keep_frames and self.stamps[number] >= due:
-            self.frames.append((self.stamps[number], image))
+        if len(self.frames) < self.keep_frames and taken_s >= due:
+            self.frames.append((taken_s, image))
         start = time.perf_counter()
         wheels: Wheels | None = None
         timing, failed = Timing(), ""
@@ -220,44 +249,49 @@ class _Episode:
             self.counts[failed] += 1
             return
         self.counts["answers"] += 1
-        self.answered_s = self.world.t_s + latency_s
+        self.heard_s = self.t_s + latency_s
+        self.answers.append(self.heard_s)
         self.reason = ""
         self.latencies.append(latency_s)
         self.round_trips.append(spent_s)
         self.servers.append(server)
 
-    def _hold_until(self, tick: int, last: int) -> None:
+    def _hold_until(self, tick: int) -> None:
         """Let time pass with the command as it is, up to a tick or the end of the episode."""
-        period = self.world.ticks_per_frame
-        while not self.status and self.world.tick < tick:
-            stamp = (self.world.tick // period + 1) * period
-            self.world.advance(self.command, min(tick, stamp) - self.world.tick)
-            if self.world.tick == stamp:
+        period = self.simulator.ticks_per_frame
+        while not self.status and self.now.tick < tick:
+            stamp = (self.now.tick // period + 1) * period
+            self.now = self.simulator.advance(self.command, min(tick, stamp) - self.now.tick)
+            if self.now.tick == stamp:
                 self._log()
-                if stamp >= last * period:
+                if stamp >= self.last:
                     self.status = "completed"
                 if self.on_frame is not None:
-                    self.on_frame(self.world)
-            if not self.world.is_on_road:
-                self.status = "infrastructure_failure" if self.failed else "off_road"
-            elif self.failed and self.world.t_s - self.answered_s >= MAX_OUTAGE_S:
+                    self.on_frame(self.t_s)
+            if ended := self.rule.ended_by(self.t_s, self.now):
+                self.status = "infrastructure_failure" if self.failed else ended
+            elif self.failed and self.t_s - self.heard_s >= MAX_OUTAGE_S:
                 self.status = "infrastructure_failure"
 
     def _log(self) -> None:
-        self.stamps.append(self.world.t_s)
-        self.poses.append(self.world.pose)
+        self.log.append(self.now)
         self.commands.append(self.command)
 
     def _result(self) -> EpisodeResult:
-        if self.stamps[-1] < self.world.t_s:
+        if self.log[-1].tick < self.now.tick:
             self._log()
+        actors = np.array([snapshot.actors for snapshot in self.log]).reshape(len(self.log), -1, 3)
+        signals = np.array([snapshot.signals for snapshot in self.log], np.uint8).reshape(len(self.log), -1)
         return EpisodeResult(
             scenario=self.scenario,
             status=self.status,
             reason=self.reason if self.status in {"policy_failure", "infrastructure_failure"} else "",
-            t_s=np.array(self.stamps),
-            poses=np.array(self.poses).reshape(-1, 3),
+            t_s=np.array([snapshot.tick for snapshot in self.log]) * self.simulator.tick_s,
+            poses=np.array([snapshot.pose for snapshot in self.log]),
             commands=np.array(self.commands).reshape(-1, 2),
+            actors=tuple(ActorTrack(each, actors[:, k]) for k, each in enumerate(self.simulator.actors)),
+            signals=tuple(SignalTrack(line, signals[:, k]) for k, line in enumerate(self.simulator.signals)),
+            answered_s=np.array(self.answers),
             latency_s=np.array(self.latencies),
             round_trip_s=np.array(self.round_trips),
             servers=tuple(self.servers),

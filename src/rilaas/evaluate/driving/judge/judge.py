@@ -16,7 +16,6 @@ from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_ep
 from rilaas.evaluate.driving.judge.suite_report import build_report
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.scenario.suite import Suite
-from rilaas.evaluate.driving.world.world import World
 from rilaas.report import Report
 
 
@@ -44,7 +43,7 @@ def run_suite(
     seeds: Sequence[int] | None = None,
     reference_m: Mapping[tuple[str, int], float] | None = None,
     on_episode: Callable[[Progress], None] | None = None,
-    on_frame: Callable[[World], None] | None = None,
+    on_frame: Callable[[float], None] | None = None,
     workers: int = 1,
     command: Sequence[str] | None = None,
 ) -> Report:
@@ -62,7 +61,7 @@ def run_suite(
         seeds: In place of the suite's own.
         reference_m: What somebody else drove [m], by scenario and seed, drawn beside.
         on_episode: Called after each episode, in the suite's order.
-        on_frame: Called after each camera frame; only with one worker.
+        on_frame: Called after each camera frame with the episode's time [s]; only with one worker.
         workers: Processes that drive at the same time.
         command: What the report calls the command line; ``sys.argv`` where None.
 
@@ -109,13 +108,13 @@ class _Drive:
             policy = policy()  # a policy's class, too, has all that a policy has
         return _Drive(policy, self.latency, self.deadline_s)
 
-    def __call__(self, scenario: Scenario, on_frame: Callable[[World], None] | None = None) -> EpisodeResult:
+    def __call__(self, scenario: Scenario, on_frame: Callable[[float], None] | None = None) -> EpisodeResult:
         assert isinstance(self.policy, Policy)
         return rollout(self.policy, scenario, self.latency, deadline_s=self.deadline_s, on_frame=on_frame)
 
 
 def _one_by_one(
-    drive: _Drive, suite: Suite, on_frame: Callable[[World], None] | None
+    drive: _Drive, suite: Suite, on_frame: Callable[[float], None] | None
 ) -> Generator[EpisodeResult, None, None]:
     drive = drive.made()
     for scenario in suite.scenarios:

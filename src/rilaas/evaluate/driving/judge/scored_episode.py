@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rilaas.evaluate.driving.episode.rollout import EpisodeResult
-from rilaas.evaluate.driving.objective.score import score_trajectory
+from rilaas.evaluate.driving.objective.constants import Constants
+from rilaas.evaluate.driving.objective.definition import Absent, Infraction
+from rilaas.evaluate.driving.objective.drive import Drive
+from rilaas.evaluate.driving.objective.score import infractions_of, score_drive
 from rilaas.evaluate.driving.road.map_file import load_map
 from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.report import Episode
@@ -25,11 +28,15 @@ class ScoredEpisode:
         result: What happened.
         tile_map: Its map.
         scores: Metrics by name; none where the episode says nothing about the driving.
+        absent: Why a metric is not among the scores, by name.
+        infractions: Rules that were broken, in the order of time.
     """
 
     result: EpisodeResult
     tile_map: TileMap
     scores: Mapping[str, float]
+    absent: Mapping[str, str] = field(default_factory=dict)
+    infractions: Sequence[Infraction] = ()
 
     @property
     def failed(self) -> bool:
@@ -47,11 +54,37 @@ class ScoredEpisode:
         return (reference_m or {}).get((self.result.scenario.name, self.result.seed), math.nan)
 
 
-def score_episode(result: EpisodeResult) -> ScoredEpisode:
+def score_episode(result: EpisodeResult, constants: Constants | None = None) -> ScoredEpisode:
     """An episode with its metrics; without any where it cannot be scored."""
     tile_map = load_map(result.scenario.map)
-    scores = score_trajectory(tile_map, result.t_s, result.poses) if result.is_scored else {}
-    return ScoredEpisode(result, tile_map, scores)
+    if not result.is_scored:
+        return ScoredEpisode(result, tile_map, {})
+    drive = drive_of(result)
+    scores = score_drive(drive, constants)
+    return ScoredEpisode(
+        result,
+        tile_map,
+        {name: value for name, value in scores.items() if not isinstance(value, Absent)},
+        {name: value.reason for name, value in scores.items() if isinstance(value, Absent)},
+        infractions_of(drive, constants),
+    )
+
+
+def drive_of(result: EpisodeResult) -> Drive:
+    """An episode as the metrics see it."""
+    return Drive(
+        tile_map=load_map(result.scenario.map),
+        t_s=result.t_s,
+        poses=result.poses,
+        planned_s=result.scenario.duration_s,
+        failed=result.status != "completed",
+        task=result.scenario.task,
+        target_speed_m_per_s=result.scenario.target_speed_m_per_s,
+        commands=result.commands,
+        answered_s=result.answered_s,
+        actors=result.actors,
+        signals=result.signals,
+    )
 
 
 def round_trips(episodes: Sequence[ScoredEpisode]) -> dict[str, list[float]]:

@@ -1,130 +1,50 @@
-"""The judge of lane following: a trajectory's metrics, those of the AI Driving Olympics since 2019.
-
-The rules are those of duckietown-world 6.4.3 (rules/in_drivable_lane.py), and the totals agree with them. With
-samples k = 0 .. N - 1, dt_k = t_{k+1} - t_k, and the best aligned lane's lateral distance d_k and heading h_k::
-
-    survival_s               sum of dt_k                                         higher is better
-    driven_lane_m            sum of progress_k along the lane                    higher
-    driven_lane_tiles        driven_lane_m / tile size                           higher
-    lateral_deviation_m_s    sum of dt_k abs(d_k) over samples in a lane         lower
-    heading_deviation_rad_s  sum of dt_k abs(h_k) over samples in a lane         lower
-    out_of_lane_s            sum of dt_k over samples in no lane                 lower
-    lane_time_share          1 - out_of_lane_s / survival_s                      higher
-
-Where the sources leave a choice or contradict themselves, these readings were taken:
-
-- Sums are left Riemann sums, as in the anchor: a sample counts until the next one, the last one for nothing.
-- "Driven distance" is the way along the lane in metres (anchor: ``driven_lanedir``), not the number of distinct tiles
-  of 2018, which ends to grow after one lap. It is negative in reverse; tiles are metres over the tile's size.
-- Deviations are 0 out of lane, as in the anchor, so they are to be read together with ``out_of_lane_s``, which the
-  anchor calls ``in-drivable-lane``. They are sums over time and grow with survival.
-- The anchor counts lateral deviation in tile seconds; here it is in metre seconds.
-- ``lane_time_share`` is a share of the time that the robot survived: a run that ends early is told by ``survival_s``.
-- Heading deviation is the absolute angle, as in the anchor, and not the squared one of the 2018 text.
-- Of a single sample the anchor says 0 for everything; here ``lane_time_share`` is then absent, for 0 / 0 is no share.
-- Of two samples the anchor drops the distance of the one step; here it counts.
-"""
+"""All that is said of a drive: every family's metrics by name, and the infractions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.road.lane_track import as_floats, check_poses, track_lanes
-from rilaas.evaluate.driving.road.tile_map import TileMap
+from rilaas.evaluate.driving.objective import anchor
+from rilaas.evaluate.driving.objective.constants import Constants
+from rilaas.evaluate.driving.objective.definition import Infraction, MetricDefinition, Scores
+from rilaas.evaluate.driving.objective.drive import Drive
 
 
 @dataclass(frozen=True, slots=True)
-class MetricDefinition:
-    """What a number is.
+class Family:
+    """Metrics that belong together.
 
     Attributes:
-        unit: SI unit; ``tile`` for tiles, ``1`` for a share.
-        direction: ``higher`` or ``lower``: which is better.
-        meaning: In a few words.
+        title: The heading.
+        metrics: What each is, by name.
+        score: Their values for a drive.
+        infractions: The rules broken in a drive; None where the family knows no rules.
     """
 
-    unit: str
-    direction: str
-    meaning: str
+    title: str
+    metrics: Mapping[str, MetricDefinition]
+    score: Callable[[Drive, Constants], Scores]
+    infractions: Callable[[Drive, Constants], list[Infraction]] | None = None
 
+
+FAMILIES: tuple[Family, ...] = (Family("Lane following (AI-DO since 2019)", anchor.METRICS, anchor.score),)
+"""In the order of a report."""
 
 METRICS: Mapping[str, MetricDefinition] = {
-    "driven_lane_m": MetricDefinition("m", "higher", "way made along the lane"),
-    "driven_lane_tiles": MetricDefinition("tile", "higher", "way made along the lane, in tiles"),
-    "survival_s": MetricDefinition("s", "higher", "time until the episode ended"),
-    "lateral_deviation_m_s": MetricDefinition("m s", "lower", "distance from the lane's centre line, over time"),
-    "heading_deviation_rad_s": MetricDefinition("rad s", "lower", "angle to the lane's direction, over time"),
-    "out_of_lane_s": MetricDefinition("s", "lower", "time in no lane, or against its direction"),
-    "lane_time_share": MetricDefinition("1", "higher", "share of the time in a lane and in its direction"),
+    name: definition for family in FAMILIES for name, definition in family.metrics.items()
 }
-"""Every metric that ``score_trajectory`` gives, by name."""
+"""Every metric, by name."""
 
 
-def score_trajectory(map: TileMap, t_s: ArrayLike, poses: ArrayLike) -> dict[str, float]:
-    """Judge a trajectory; the module's docstring defines every number.
-
-    Args:
-        map: The map, from ``load_map``.
-        t_s: (N,) float64 [s], strictly rising; N >= 1.
-        poses: (N, 3) float64 [m, m, rad], in the map's frame: x to the right, y up, origin at the lower left corner,
-            heading counter-clockwise from x.
-
-    Returns:
-        Metrics by name, those of ``METRICS``. ``lane_time_share`` is absent where no time passed.
-
-    Raises:
-        InvalidInput: Shapes, order or values are wrong; the message says which.
-
-    Example:
-        >>> from rilaas.evaluate.driving import load_map
-        >>> t_s = [0.0, 1.0, 2.0]
-        >>> poses = [[0.7, 0.1639, 0.0], [1.0, 0.1639, 0.0], [1.3, 0.1639, 0.0]]
-        >>> round(score_trajectory(load_map("oval"), t_s, poses)["driven_lane_m"], 6)
-        0.6
-    """
-    t_s, poses = check_trajectory(t_s, poses)
-    dt_s = np.diff(t_s)
-    track = track_lanes(map, poses)
-    inside = track.in_lane[:-1]
-    driven_m = float(track.progress_m.sum())
-    survival_s = float(dt_s.sum())
-    out_s = float(dt_s[~inside].sum())
-    scores = {
-        "driven_lane_m": driven_m,
-        "driven_lane_tiles": driven_m / map.tile_size_m,
-        "survival_s": survival_s,
-        "lateral_deviation_m_s": float(dt_s[inside] @ np.abs(track.lateral_m[:-1][inside])),
-        "heading_deviation_rad_s": float(dt_s[inside] @ np.abs(track.heading_rad[:-1][inside])),
-        "out_of_lane_s": out_s,
-    }
-    if survival_s > 0.0:
-        scores["lane_time_share"] = float(dt_s[inside].sum()) / survival_s
-    return scores
+def score_drive(drive: Drive, constants: Constants | None = None) -> Scores:
+    """Every metric of a drive, by name; ``Absent`` with its reason where there is none."""
+    constants = constants or Constants()
+    return {name: value for family in FAMILIES for name, value in family.score(drive, constants).items()}
 
 
-def check_trajectory(t_s: ArrayLike, poses: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """A trajectory as (N,) and (N, 3) float64.
-
-    Raises:
-        InvalidInput: See ``score_trajectory``.
-    """
-    times, places = as_floats(t_s, "t_s"), check_poses(poses)
-    if times.ndim != 1:
-        raise InvalidInput(f"t_s has shape {list(times.shape)}; it is [N], one time for each pose.")
-    if len(times) != len(places):
-        raise InvalidInput(f"There are {len(times)} times and {len(places)} poses; each pose has one time.")
-    if not len(times):
-        raise InvalidInput("The trajectory is empty; it has at least one pose.")
-    if not np.isfinite(times).all():
-        k = int(np.flatnonzero(~np.isfinite(times))[0])
-        raise InvalidInput(f"t_s[{k}] is {times[k]}; every time is finite.")
-    stuck = np.flatnonzero(np.diff(times) <= 0.0)
-    if stuck.size:
-        k = int(stuck[0])
-        raise InvalidInput(f"t_s does not rise from t_s[{k}] = {times[k]} to t_s[{k + 1}] = {times[k + 1]}.")
-    return times, places
+def infractions_of(drive: Drive, constants: Constants | None = None) -> list[Infraction]:
+    """Every rule broken in a drive, in the order of time."""
+    constants = constants or Constants()
+    found = [each for family in FAMILIES if family.infractions for each in family.infractions(drive, constants)]
+    return sorted(found, key=lambda infraction: infraction.t_s)

@@ -12,6 +12,17 @@ from rilaas.evaluate.driving.road.tile_map import ROAD_KINDS
 APPEARANCES = ("fixed", "varied")
 """``fixed``: the same light and colours always. ``varied``: light, colours and camera noise drawn from the seed."""
 
+END_RULES = ("off_road", "collision", "out_of_lane", "blocked")
+"""What may end an episode before its time. ``off_road``: the robot's axle left the road's tiles. ``collision``: its
+body touched somebody. ``out_of_lane``: its axle is in no lane, or against its direction. ``blocked``: it did not
+move."""
+
+BLOCKED_S = 30.0
+"""Standing still for so long is ``blocked`` [s]."""
+
+TASKS = ("LF", "LFV", "LFI")
+"""Lane following; with other vehicles; with crossings and their lights too: which traffic laws count."""
+
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
@@ -44,7 +55,7 @@ class Spawn:
 class Scenario:
     """One episode's world, start and end. The same scenario gives the same episode, bit by bit.
 
-    An episode ends when ``duration_s`` has passed, or when the robot's centre is no longer on a road tile.
+    An episode ends when ``duration_s`` has passed, or by one of its end rules.
 
     Attributes:
         name: What reports call it.
@@ -59,6 +70,9 @@ class Scenario:
         wheel_gain_spread: Standard deviation of each wheel's gain around 1, drawn once an episode: a robot that is
             not calibrated pulls to one side.
         camera_noise: Standard deviation of the noise on each pixel, in grey levels of 255, drawn for each frame.
+        task: One of ``TASKS``.
+        end: Which of ``END_RULES`` hold.
+        target_speed_m_per_s: The speed at which the whole way is the route of this length of time [m/s].
     """
 
     name: str
@@ -72,6 +86,9 @@ class Scenario:
     command_delay_s: float = 0.15
     wheel_gain_spread: float = 0.0
     camera_noise: float = 0.0
+    task: str = "LF"
+    end: tuple[str, ...] = ("off_road",)
+    target_speed_m_per_s: float = 0.3
 
     def __post_init__(self) -> None:
         if self.appearance not in APPEARANCES:
@@ -79,13 +96,18 @@ class Scenario:
                 f"Scenario {self.name!r} has appearance {self.appearance!r}.",
                 did_you_mean(self.appearance, APPEARANCES),
             )
+        if self.task not in TASKS:
+            raise InvalidInput(f"Scenario {self.name!r} has task {self.task!r}.", did_you_mean(self.task, TASKS))
+        for rule in self.end:
+            if rule not in END_RULES:
+                raise InvalidInput(f"Scenario {self.name!r} has no end rule {rule!r}.", did_you_mean(rule, END_RULES))
         if self.seed < 0:
             raise InvalidInput(f"Scenario {self.name!r} has seed {self.seed}; a seed is a whole number >= 0.")
         if not 0.001 <= self.dt_s <= 1.0:
             raise InvalidInput(f"Scenario {self.name!r} has dt_s = {self.dt_s}; a step is from 0.001 to 1 s.")
         if not self.dt_s <= self.duration_s <= 86_400.0:
             raise InvalidInput(f"Scenario {self.name!r} has duration_s = {self.duration_s}; from dt_s to one day.")
-        for name in ("command_delay_s", "wheel_gain_spread", "camera_noise"):
+        for name in ("command_delay_s", "wheel_gain_spread", "camera_noise", "target_speed_m_per_s"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise InvalidInput(f"Scenario {self.name!r} has {name} = {value}; it is a number >= 0.")

@@ -64,7 +64,7 @@ class LaneFollowing(gymnasium.Env[Frame, NDArray[np.float32]]):
         super().reset(seed=seed)
         scenario = replace(self.scenario, seed=int(self.np_random.integers(2**31)))
         self._world = World(scenario)
-        self._frame = self._world.frame()
+        self._frame = self._world.look()
         return self._frame.copy(), _info(self._world)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Frame, float, bool, bool, dict[str, Any]]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from functools import lru_cache
 
 import numpy as np
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.road.lane import LanePose
+from rilaas.evaluate.driving.road.actor import Actor
+from rilaas.evaluate.driving.road.lane import LanePose, Pose
 from rilaas.evaluate.driving.road.lane_graph import LaneGraph, lane_graph
 from rilaas.evaluate.driving.road.map_file import load_map
+from rilaas.evaluate.driving.road.stop_line import StopLine
 from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.scenario.start import start_pose
@@ -19,6 +22,7 @@ from rilaas.evaluate.driving.view.camera import Camera
 from rilaas.evaluate.driving.view.ground import Ground, draw_ground
 from rilaas.evaluate.driving.view.view import Frame, View
 from rilaas.evaluate.driving.world.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
+from rilaas.evaluate.driving.world.simulator import HISTORY, Snapshot
 
 # Streams of chance, one for each thing that a scenario's seed draws.
 _APPEARANCE, _GAINS = 0xA99E, 0x6A14
@@ -44,7 +48,9 @@ class World:
         self, scenario: Scenario, camera: Camera | None = None, *, appearance: Appearance | None = None
     ) -> None:
         self.scenario = scenario
-        self.map: TileMap = load_map(scenario.map)
+        self.tile_map: TileMap = load_map(scenario.map)
+        self.actors: tuple[Actor, ...] = ()
+        self.signals: tuple[StopLine, ...] = ()
         self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
         self.tick_s = scenario.dt_s / self.ticks_per_frame
         self._dynamics = _robot(scenario)
@@ -53,26 +59,29 @@ class World:
             appearance = appearance_of(scenario)
         fixed = appearance == Appearance()
         self._view = View(
-            _fixed_ground(self.map) if fixed else draw_ground(self.map, appearance),
+            _fixed_ground(self.tile_map) if fixed else draw_ground(self.tile_map, appearance),
             appearance,
             camera,
             noise=math.hypot(appearance.noise, scenario.camera_noise),
             seed=scenario.seed,
         )
-        self._start = start_pose(self.map, scenario)
+        self._start = start_pose(self.tile_map, scenario)
         self.reset()
 
-    def reset(self) -> Frame:
-        """Begin anew.
-
-        Returns:
-            The first frame, (H, W, 3) uint8 RGB.
-        """
+    def reset(self) -> Snapshot:
+        """See ``Simulator.reset``."""
         self._delay.reset()
         self.tick = 0
         x, y, heading = (float(value) for value in self._start)
         self.motion = Motion(x, y, heading)
-        return self.frame()
+        self._taken: deque[Snapshot] = deque([self.snapshot], maxlen=HISTORY + 1)
+        return self.snapshot
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The world as it is now."""
+        motion = self.motion
+        return Snapshot(self.tick, motion.pose, motion.speed_m_per_s, motion.rate_rad_per_s)
 
     @property
     def t_s(self) -> float:
@@ -80,20 +89,20 @@ class World:
         return self.tick * self.tick_s
 
     @property
-    def pose(self) -> tuple[float, float, float]:
+    def pose(self) -> Pose:
         """True pose of the axle's middle: x [m], y [m], heading [rad], in the map's frame."""
         return self.motion.pose
 
     @property
     def is_on_road(self) -> bool:
         """Whether the axle's middle is on a tile with lanes; the episode is over when it is not."""
-        tile = self.map.tile_at(self.motion.x_m, self.motion.y_m)
+        tile = self.tile_map.tile_at(self.motion.x_m, self.motion.y_m)
         return tile is not None and tile.is_road
 
     @property
     def lanes(self) -> LaneGraph:
         """The lanes of the map."""
-        return lane_graph(self.map)
+        return lane_graph(self.tile_map)
 
     @property
     def lane_pose(self) -> LanePose | None:
@@ -114,16 +123,19 @@ class World:
             dt_s: How long [s], in whole ticks; the scenario's ``dt_s`` where None.
 
         Returns:
-            The frame afterwards, (H, W, 3) uint8 RGB.
+            What the camera sees then, (H, W, 3) uint8 RGB.
 
         Raises:
             InvalidInput: A wheel's command is not a finite number, or the time is negative.
         """
-        self.advance(wheels, self.ticks_per_frame if dt_s is None else round(dt_s / self.tick_s))
-        return self.frame()
+        end = self.tick + (self.ticks_per_frame if dt_s is None else round(dt_s / self.tick_s))
+        while self.tick != end:
+            stamp = (self.tick // self.ticks_per_frame + 1) * self.ticks_per_frame
+            self.advance(wheels, min(end, stamp) - self.tick)
+        return self.look()
 
-    def advance(self, wheels: Wheels, ticks: int) -> None:
-        """Hold a command for some ticks, without looking; see ``step``."""
+    def advance(self, wheels: Wheels, ticks: int) -> Snapshot:
+        """See ``Simulator.advance``."""
         left, right = float(wheels[0]), float(wheels[1])
         if not (math.isfinite(left) and math.isfinite(right)) or ticks < 0:
             raise InvalidInput(
@@ -132,14 +144,24 @@ class World:
         acting = self._delay.hold((left, right), ticks)
         self.motion = advance(self.motion, acting, self.tick_s, self._dynamics)
         self.tick += ticks
+        snapshot = self.snapshot
+        if ticks and self.tick % self.ticks_per_frame == 0:
+            self._taken.append(snapshot)
+        return snapshot
 
-    def frame(self) -> Frame:
+    def look(self) -> Frame:
         """What the camera sees now, (H, W, 3) uint8 RGB."""
-        return self.look(self.pose, self.tick // self.ticks_per_frame)
+        return self._draw(self.snapshot)
 
-    def look(self, pose: tuple[float, float, float], number: int) -> Frame:
-        """What the camera saw from a pose in the frame with this number; the number chooses the noise."""
-        return self._view.frame(pose, number)
+    def frame(self, number: int) -> Frame:
+        """See ``Simulator.frame``."""
+        newest = self._taken[-1].tick // self.ticks_per_frame
+        if not max(0, newest - HISTORY) <= number <= newest:
+            raise InvalidInput(f"Frame {number} cannot be shown; the newest is {newest}.")
+        return self._draw(self._taken[number - newest - 1])
+
+    def _draw(self, snapshot: Snapshot) -> Frame:
+        return self._view.frame(snapshot.pose, snapshot.tick // self.ticks_per_frame)
 
 
 def appearance_of(scenario: Scenario) -> Appearance:
