@@ -1,4 +1,4 @@
-"""A whole trajectory as seen from the lanes that it passes through."""
+"""A whole trajectory as seen from the lanes that it passes through, all poses at once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,17 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.road.lane_graph import lane_graph
+from rilaas.evaluate.driving.road.lane_table import (
+    Floats,
+    Indexes,
+    LaneSightings,
+    candidates,
+    lane_table,
+    sightings,
+)
 from rilaas.evaluate.driving.road.tile_map import TileMap
 
 
@@ -19,15 +26,19 @@ class LaneTrack:
 
     Attributes:
         in_lane: (N,) bool; whether the pose is in a lane and goes its way.
-        lateral_m: (N,) float64 [m]; distance to the left of the best aligned lane's centre line, NaN out of lane.
+        lane: (N,) int64; the best aligned lane as an index into ``lane_graph(map).lanes``, -1 out of lane.
+        along_m: (N,) float64 [m]; distance along that lane from where it enters its tile, NaN out of lane.
+        lateral_m: (N,) float64 [m]; distance to the left of that lane's centre line, NaN out of lane.
         heading_rad: (N,) float64 [rad]; heading relative to that lane, NaN out of lane.
         progress_m: (max(N - 1, 0),) float64 [m]; way made along the lane until the next pose, 0 out of lane.
     """
 
-    in_lane: np.ndarray
-    lateral_m: np.ndarray
-    heading_rad: np.ndarray
-    progress_m: np.ndarray
+    in_lane: NDArray[np.bool_]
+    lane: Indexes
+    along_m: Floats
+    lateral_m: Floats
+    heading_rad: Floats
+    progress_m: Floats
 
 
 def track_lanes(tile_map: TileMap, poses: ArrayLike) -> LaneTrack:
@@ -38,6 +49,8 @@ def track_lanes(tile_map: TileMap, poses: ArrayLike) -> LaneTrack:
     centre point; of several lanes, the largest counts. It is negative while reversing.
     Source: duckietown-world 6.4.3, rules/in_drivable_lane.py, DrivenLength.
 
+    The same lanes as ``lane_poses`` finds pose by pose, to within rounding.
+
     Args:
         tile_map: The map.
         poses: (N, 3) float64 [m, m, rad], in the map's frame.
@@ -46,24 +59,27 @@ def track_lanes(tile_map: TileMap, poses: ArrayLike) -> LaneTrack:
         InvalidInput: The poses are not (N, 3) finite numbers.
     """
     poses = check_poses(poses)
-    count = len(poses)
-    in_lane = np.zeros(count, bool)
-    lateral_m, heading_rad = np.full(count, math.nan), np.full(count, math.nan)
-    progress_m = np.zeros(max(count - 1, 0))
-    graph = lane_graph(tile_map)
-    rows = poses.tolist()
-    for k, (x_m, y_m, heading) in enumerate(rows):
-        found = graph.poses((x_m, y_m, heading))
-        if not found:
-            continue
-        in_lane[k], lateral_m[k], heading_rad[k] = True, found[0].lateral_m, found[0].heading_rad
-        if k + 1 < count:
-            next_x_m, next_y_m, _ = rows[k + 1]
-            progress_m[k] = max(
-                math.cos(centre[2]) * (next_x_m - centre[0]) + math.sin(centre[2]) * (next_y_m - centre[1])
-                for centre in (seen.centre for seen in found)
-            )
-    return LaneTrack(in_lane, lateral_m, heading_rad, progress_m)
+    count, table = len(poses), lane_table(tile_map)
+    seen = sightings(table, poses, *candidates(table, poses))
+    order = np.lexsort((np.abs(seen.heading_rad), seen.pose))  # stable: of equals, the first lane of the first tile
+    sorted_pose = seen.pose[order]
+    best = order[np.concatenate([[True], sorted_pose[1:] != sorted_pose[:-1]])] if order.size else order
+    found = seen.pose[best]
+    lane = np.full(count, -1, np.int64)
+    along_m, lateral_m, heading_rad = (np.full(count, math.nan) for _ in range(3))
+    lane[found], along_m[found] = seen.lane[best], seen.along_m[best]
+    lateral_m[found], heading_rad[found] = seen.lateral_m[best], seen.heading_rad[best]
+    return LaneTrack(lane >= 0, lane, along_m, lateral_m, heading_rad, _progress_m(seen, poses))
+
+
+def _progress_m(seen: LaneSightings, poses: Floats) -> Floats:
+    progress_m = np.full(max(len(poses) - 1, 0), -math.inf)
+    before = seen.pose < len(progress_m)
+    pose = seen.pose[before]
+    x_m, y_m, heading = (part[before] for part in seen.centre)
+    dx, dy = poses[pose + 1, 0] - x_m, poses[pose + 1, 1] - y_m
+    np.maximum.at(progress_m, pose, np.cos(heading) * dx + np.sin(heading) * dy)
+    return np.where(np.isinf(progress_m), 0.0, progress_m)
 
 
 def check_poses(poses: ArrayLike) -> np.ndarray:
