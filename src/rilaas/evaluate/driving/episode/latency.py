@@ -31,6 +31,15 @@ class Latency:
         if not all(math.isfinite(sample) and 0.0 <= sample <= 3600.0 for sample in self.samples_s):
             raise InvalidInput(f"A latency is from 0 to 3600 s; got {list(self.samples_s)[:8]}.")
 
+    @property
+    def text(self) -> str:
+        """In words, as reports tell it."""
+        if self.mode == "fixed":
+            return f"fixed: {self.samples_s[0]:g} s"
+        if self.mode == "drawn":
+            return f"drawn from {len(self.samples_s)} samples, median {np.median(self.samples_s):.4g} s"
+        return "none: the world waits" if self.mode == "none" else "measured"
+
     @classmethod
     def none(cls) -> Latency:
         """The world waits for the policy: lock-step."""

@@ -171,15 +171,7 @@ def _tables(
         ("suite", suite.name),
         ("digest", suite.digest),
         ("episodes", f"{len(episodes)} of {len(suite.scenarios)}"),
-        ("latency", _latency_text(latency)),
+        ("latency", latency.text),
     ]
     reasons = sorted({episode.result.reason for episode in episodes} - {""})
     yield Table("Suite", ("", "value"), (*facts, *(("failure", reason) for reason in reasons)))
-
-
-def _latency_text(latency: Latency) -> str:
-    if latency.mode == "fixed":
-        return f"fixed: {latency.samples_s[0]:g} s"
-    if latency.mode == "drawn":
-        return f"drawn from {len(latency.samples_s)} samples, median {np.median(latency.samples_s):.4g} s"
-    return "none: the world waits" if latency.mode == "none" else "measured"
