@@ -29,6 +29,8 @@ from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.scenario.start import draw_start, start_pose
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold, read_suite, suite_names
+from rilaas.evaluate.driving.simulator.check import check_simulator
+from rilaas.evaluate.driving.world.simulator import OpenSimulator, Simulator, Snapshot
 from rilaas.evaluate.driving.world.world import World
 
 __all__ = [
@@ -42,10 +44,13 @@ __all__ = [
     "LaneTrack",
     "Latency",
     "MetricDefinition",
+    "OpenSimulator",
     "Panel",
     "Progress",
     "Scenario",
     "ScoredEpisode",
+    "Simulator",
+    "Snapshot",
     "Spawn",
     "Suite",
     "Threshold",
@@ -55,6 +60,7 @@ __all__ = [
     "World",
     "build_report",
     "centre_line",
+    "check_simulator",
     "draw_map",
     "draw_maps",
     "draw_start",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,6 +92,11 @@ class Simulator(Protocol):
             number: The newest, or one of the ``HISTORY`` before it.
 
         Raises:
+            InvalidInput: There is no such frame, or it is too old.
             Unavailable: See ``reset``.
         """
         ...
+
+
+OpenSimulator = Callable[[Scenario], AbstractContextManager[Simulator]]
+"""Makes the simulator of a scenario, to be used in a ``with``; see ``simulator.registry``. It is pickled for workers."""
