@@ -99,4 +99,4 @@ class Simulator(Protocol):
 
 
 OpenSimulator = Callable[[Scenario], AbstractContextManager[Simulator]]
-"""Makes the simulator of a scenario, to be used in a ``with``; see ``simulator.registry``. It is pickled for workers."""
+"""Makes the simulator of a scenario, to be used in a ``with``. It is pickled for workers. See ``simulator.registry``."""

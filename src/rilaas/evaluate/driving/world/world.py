@@ -53,7 +53,7 @@ class World:
         self.signals: tuple[StopLine, ...] = ()
         self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
         self.tick_s = scenario.dt_s / self.ticks_per_frame
-        self._dynamics = _robot(scenario)
+        self._dynamics = robot_of(scenario)
         self._delay = DelayLine(scenario.command_delay_s, self.tick_s)
         if appearance is None:
             appearance = appearance_of(scenario)
@@ -171,7 +171,8 @@ def appearance_of(scenario: Scenario) -> Appearance:
     return vary(np.random.default_rng([scenario.seed, _APPEARANCE]))
 
 
-def _robot(scenario: Scenario) -> Dynamics:
+def robot_of(scenario: Scenario) -> Dynamics:
+    """The robot of a scenario, with the faults drawn from its seed."""
     if not scenario.wheel_gain_spread:
         return Dynamics()
     rng = np.random.default_rng([scenario.seed, _GAINS])
