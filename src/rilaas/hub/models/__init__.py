@@ -8,6 +8,7 @@ from rilaas.hub.models.job import Job, Run
 from rilaas.hub.models.model import Alias, Model, Variant, Version
 from rilaas.hub.models.person import AccessToken, EntryLink, Person
 from rilaas.hub.models.policy import PolicyChange, PolicyEpoch
+from rilaas.hub.models.recording import Recording
 from rilaas.hub.models.robot import Robot, RobotKey, Subscription
 from rilaas.hub.models.sample import MetricSample
 from rilaas.hub.models.server import Interceptor, Server
@@ -30,6 +31,7 @@ __all__ = [
     "Placement",
     "PolicyChange",
     "PolicyEpoch",
+    "Recording",
     "Robot",
     "RobotKey",
     "Run",
