@@ -34,6 +34,20 @@ metrics = st.builds(
     st.integers(0, 9),
     st.sampled_from(["higher", "lower", ""]),
     st.dictionaries(words, percentiles, max_size=2),
+    numbers,
+    numbers,
+    numbers,
+    words,
+)
+episodes = st.builds(
+    Episode,
+    words,
+    st.integers(),
+    words,
+    st.dictionaries(words, numbers, max_size=2),
+    st.booleans(),
+    st.dictionaries(words, words, max_size=2),
+    words,
 )
 cells = st.one_of(words, st.integers(-(2**53), 2**53), numbers, st.none(), st.booleans())
 tables = st.lists(words, max_size=3).flatmap(
@@ -51,10 +65,8 @@ reports = st.builds(
     verdict=st.sampled_from(["passed", "failed", "measured"]),
     summary=words,
     metrics=st.dictionaries(words, metrics, max_size=2),
-    episodes=st.lists(
-        st.builds(Episode, words, st.integers(), words, st.dictionaries(words, numbers, max_size=2), st.booleans()),
-        max_size=2,
-    ).map(tuple),
+    episodes=st.lists(episodes, max_size=2).map(tuple),
+    samples=st.dictionaries(words, st.lists(numbers, max_size=3).map(tuple), max_size=2),
     tables=st.lists(tables, max_size=2).map(tuple),
     figures=st.lists(
         st.builds(Figure, words, st.binary(max_size=9), st.just("image/png"), words, words, st.none() | tables),
@@ -89,6 +101,20 @@ def test_a_number_that_does_not_exist_is_null_and_comes_back_as_nan(report):
     read = Report.from_json(json.dumps(document))
     assert math.isnan(read.metrics["driven_lane_m"].mean)
     assert json.loads(read.to_json()) == document
+
+
+def test_a_report_from_before_medians_groups_and_reasons_were_kept_is_still_read(report):
+    document = json.loads(report.to_json())
+    for metric in document["metrics"].values():
+        for name in ("median", "minimum", "maximum", "group"):
+            del metric[name]
+    read = Report.from_json(json.dumps(document))
+    assert math.isnan(read.metrics["driven_lane_m"].median)
+    assert read.metrics["driven_lane_m"].group == ""
+    assert read.episodes[0].absent == {}
+    assert read.samples == {}
+    assert "12.5 m" in read.to_text()
+    assert "12.5 m" in read.to_html()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import Cell, Episode, Figure, Report, Table
-from rilaas.report.exchange import metric_row
+from rilaas.report.exchange import metric_row, read_metric
 from rilaas.report.interval_chart import interval_chart
 from rilaas.report.latency_chart import latency_chart
 from rilaas.report.metric import Metric, Percentiles, summarize
@@ -32,6 +32,7 @@ __all__ = [
     "paint",
     "plain",
     "provenance",
+    "read_metric",
     "summarize",
     "value_text",
 ]

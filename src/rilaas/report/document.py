@@ -23,6 +23,8 @@ class Episode:
         status: How it ended, such as ``done`` or ``left the road``.
         metrics: Values by metric name.
         failed: Whether that end is a failure; shown in red.
+        absent: Why a metric is not among the values, by its name.
+        link: Where the episode can be looked at, relative to the report; '' for nowhere.
     """
 
     scenario: str
@@ -30,6 +32,8 @@ class Episode:
     status: str
     metrics: Mapping[str, float]
     failed: bool = False
+    absent: Mapping[str, str] = field(default_factory=dict)
+    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,7 @@ class Report:
         episodes: In the order in which they ran.
         tables: Further numbers.
         figures: Pictures.
+        samples: Some of the single values behind a metric, by its name; what a latency is drawn from.
         provenance: What it takes to get the same numbers again.
     """
 
@@ -102,6 +107,7 @@ class Report:
     episodes: tuple[Episode, ...] = ()
     tables: tuple[Table, ...] = ()
     figures: tuple[Figure, ...] = field(default=(), repr=False)
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:

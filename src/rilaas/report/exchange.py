@@ -3,14 +3,17 @@
 The names are a contract that others script against::
 
     kind, verdict, summary
-    metrics     {name: {unit, mean, low, high, n, direction, servers: {name: {p50, p95, p99, n}}}}
-    episodes    [{scenario, seed, status, failed, metrics: {name: value}}]
+    metrics     {name: {unit, mean, low, high, n, direction, median, minimum, maximum, group,
+                        servers: {name: {p50, p95, p99, n}}}}
+    episodes    [{scenario, seed, status, failed, metrics: {name: value}, absent: {name: reason}, link}]
     tables      [{title, columns, rows, note}]
     provenance  {version, commit, seeds, machine, command, created_utc}
     figures     [{title, media_type, alt, caption, table, data}], data in base64
+    samples     {name: [value]}, some of the single values behind a metric
 
-``servers`` is there only where a metric has it. A number that does not exist (NaN, infinity) is null: the file is
-strict JSON.
+``servers``, ``absent``, ``link`` and ``samples`` are there only where there is something in them; ``median``,
+``minimum``, ``maximum`` and ``group`` are missing in reports from before they were kept. A number that does not
+exist (NaN, infinity) is null: the file is strict JSON.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from rilaas.report.provenance import Provenance
 
 def to_json(report: Report) -> str:
     """See ``Report.to_json``."""
-    document = {
+    document: dict[str, Any] = {
         "kind": report.kind,
         "verdict": report.verdict,
         "summary": report.summary,
@@ -40,6 +43,8 @@ def to_json(report: Report) -> str:
         "provenance": _from_provenance(report.provenance),
         "figures": [_from_figure(figure) for figure in report.figures],
     }
+    if report.samples:
+        document["samples"] = {name: [_null(value) for value in part] for name, part in report.samples.items()}
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -51,11 +56,12 @@ def from_json(text: str) -> Report:
             kind=_text(document["kind"]),
             verdict=_text(document["verdict"]),
             summary=_text(document.get("summary", "")),
-            metrics={name: _to_metric(metric) for name, metric in document["metrics"].items()},
+            metrics={name: read_metric(metric) for name, metric in document["metrics"].items()},
             episodes=tuple(_to_episode(episode) for episode in document["episodes"]),
             tables=tuple(_to_table(table) for table in document["tables"]),
             provenance=_to_provenance(document["provenance"]),
             figures=tuple(_to_figure(figure) for figure in document.get("figures", ())),
+            samples={name: tuple(map(_nan, part)) for name, part in document.get("samples", {}).items()},
         )
     except KeyError as error:
         raise InvalidInput(f"This is not a report: it has no {error}.", "Pass a file that --json wrote.") from None
@@ -72,6 +78,10 @@ def metric_row(metric: Metric) -> dict[str, Any]:
         "high": _null(metric.high),
         "n": metric.n,
         "direction": metric.direction,
+        "median": _null(metric.median),
+        "minimum": _null(metric.minimum),
+        "maximum": _null(metric.maximum),
+        "group": metric.group,
     }
     if metric.servers:
         row["servers"] = {
@@ -81,29 +91,56 @@ def metric_row(metric: Metric) -> dict[str, Any]:
     return row
 
 
-def _to_metric(row: Mapping[str, Any]) -> Metric:
+def read_metric(row: Mapping[str, Any]) -> Metric:
+    """A metric from what ``metric_row`` made of it, by this version or an earlier one.
+
+    Raises:
+        KeyError: It has no mean, interval or unit.
+        ValueError: A value is of the wrong kind; TypeError too.
+    """
     servers = {
         name: Percentiles(_nan(part["p50"]), _nan(part["p95"]), _nan(part["p99"]), int(part["n"]))
         for name, part in row.get("servers", {}).items()
     }
     mean, low, high = (_nan(row[key]) for key in ("mean", "low", "high"))
-    return Metric(_text(row["unit"]), mean, low, high, int(row["n"]), row.get("direction", ""), servers)
+    median, minimum, maximum = (_nan(row.get(key)) for key in ("median", "minimum", "maximum"))
+    return Metric(
+        _text(row["unit"]),
+        mean,
+        low,
+        high,
+        int(row["n"]),
+        row.get("direction", ""),
+        servers,
+        median,
+        minimum,
+        maximum,
+        _text(row.get("group", "")),
+    )
 
 
 def _from_episode(episode: Episode) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "scenario": episode.scenario,
         "seed": episode.seed,
         "status": episode.status,
         "failed": episode.failed,
         "metrics": {name: _null(value) for name, value in episode.metrics.items()},
     }
+    if episode.absent:
+        row["absent"] = dict(episode.absent)
+    return {**row, "link": episode.link} if episode.link else row
 
 
 def _to_episode(row: Mapping[str, Any]) -> Episode:
-    metrics = {name: _nan(value) for name, value in row["metrics"].items()}
     return Episode(
-        _text(row["scenario"]), int(row["seed"]), _text(row["status"]), metrics, bool(row.get("failed", False))
+        _text(row["scenario"]),
+        int(row["seed"]),
+        _text(row["status"]),
+        {name: _nan(value) for name, value in row["metrics"].items()},
+        bool(row.get("failed", False)),
+        {name: _text(reason) for name, reason in row.get("absent", {}).items()},
+        _text(row.get("link", "")),
     )
 
 

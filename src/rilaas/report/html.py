@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
 
 from rilaas.report.document import Figure, Report, Table
+from rilaas.report.group import absent_table, groups, headline
 from rilaas.report.metric import Metric
-from rilaas.report.number import interval_text, mean_text, table_texts, value_text
+from rilaas.report.number import interval_text, mean_text, spread_texts, table_texts, value_text
 from rilaas.report.svg import SVG
 from rilaas.report.text import episode_columns, machine_text, seeds_text, servers_table, value_of, worst_first
 
@@ -68,8 +71,9 @@ def _section(title: str, body: str) -> str:
 
 
 def _headline(report: Report) -> str:
-    latencies = [(name, metric) for name, metric in report.metrics.items() if metric.servers]
-    others = [(name, metric) for name, metric in report.metrics.items() if not metric.servers]
+    shown = headline(report)
+    latencies = [(name, metric) for name, metric in shown.items() if metric.servers]
+    others = [(name, metric) for name, metric in shown.items() if not metric.servers]
     tiles = [
         _tile(_words(name, metric), mean_text(metric), interval_text(metric))
         for name, metric in others[: _TILES - 1 if latencies else _TILES]
@@ -103,19 +107,36 @@ def _figure(figure: Figure) -> str:
     image = f'<img{kind} src="data:{figure.media_type};base64,{data}" alt="{escape(figure.alt)}">'
     scroll = f' tabindex="0" role="region" aria-label="{escape(figure.title)}"' if kind else ""
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
-    numbers = f"<details><summary>The numbers</summary>{_table(figure.table)}</details>" if figure.table else ""
+    numbers = _folded("The numbers", _table(figure.table)) if figure.table else ""
     return f'<figure>\n<div class="picture"{scroll}>{image}</div>\n{caption}\n{numbers}\n</figure>'
 
 
 def _metrics(report: Report) -> str:
-    rows = [
-        f'<tr><th scope="row">{escape(_words(name, metric))}</th><td><code>{escape(name)}</code></td>'
-        f'<td class="number">{escape(mean_text(metric))}</td><td>{escape(interval_text(metric))}</td>'
-        f"<td>{escape(metric.direction)}</td></tr>"
-        for name, metric in report.metrics.items()
-    ]
-    heads = [("metric", ""), ("name", ""), ("mean", "number"), ("95 % interval", ""), ("better", "")]
-    return _grid("Metrics", heads, rows)
+    """The headline's table, then one for each group, folded where there is a headline."""
+    parts = []
+    for title, metrics in groups(report).items():
+        table = _metric_table(title or "Metrics", metrics)
+        parts.append(_folded(f"{title} ({len(metrics)})", table) if title else table)
+    if absent := absent_table(report):
+        parts.append(_folded(f"{absent.title} ({len({row[0] for row in absent.rows})})", _table(absent)))
+    return "\n".join(parts)
+
+
+def _metric_table(label: str, metrics: Mapping[str, Metric]) -> str:
+    has_spread = any(not math.isnan(metric.median) for metric in metrics.values())
+    heads = [("metric", ""), ("name", ""), ("mean", "number"), ("95 % interval", "")]
+    heads += [(name, "number") for name in ("median", "min", "max") if has_spread]
+    rows = []
+    for name, metric in metrics.items():
+        cells = [f'<th scope="row">{escape(_words(name, metric))}</th><td><code>{escape(name)}</code></td>']
+        cells.append(f'<td class="number">{escape(mean_text(metric))}</td><td>{escape(interval_text(metric))}</td>')
+        cells += [f'<td class="number">{escape(value)}</td>' for value in spread_texts(metric) if has_spread]
+        rows.append(f"<tr>{''.join(cells)}<td>{escape(metric.direction)}</td></tr>")
+    return _grid(label, [*heads, ("better", "")], rows)
+
+
+def _folded(summary: str, body: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>{body}</details>"
 
 
 def _table(table: Table) -> str:
@@ -140,7 +161,10 @@ def _episodes(report: Report) -> str:
     heads = [("scenario", ""), ("seed", "number"), ("status", ""), *((name, "number") for name in names)]
     rows = []
     for episode in worst_first(report):
-        cells = [f"<td>{escape(episode.scenario)}</td>", f'<td class="number">{episode.seed}</td>']
+        name = escape(episode.scenario)
+        link = _link(episode.link)
+        cells = [f'<td><a href="{escape(link)}">{name}</a></td>' if link else f"<td>{name}</td>"]
+        cells.append(f'<td class="number">{episode.seed}</td>')
         cells.append(f"<td>{escape(episode.status)}</td>")
         cells += [f'<td class="number">{escape(value_of(report, episode, name))}</td>' for name in names]
         rows.append(f"<tr{_class('failed' if episode.failed else '')}>{''.join(cells)}</tr>")
@@ -148,7 +172,12 @@ def _episodes(report: Report) -> str:
     failed = sum(episode.failed for episode in report.episodes)
     if len(rows) <= _EPISODES_OPEN:
         return grid
-    return f"<details><summary>{len(rows)} episodes, {failed} failed</summary>{grid}</details>"
+    return _folded(f"{len(rows)} episodes, {failed} failed", grid)
+
+
+def _link(link: str) -> str:
+    """A relative link, or one of the web; '' for anything else, for it could run."""
+    return link if re.fullmatch(r"(?:https?://)?[\w./#=&?%@+~-]*", link) else ""
 
 
 def _grid(label: str, heads: Sequence[tuple[str, str]], rows: Sequence[str]) -> str:

@@ -50,6 +50,10 @@ class Metric:
         n: Number of values.
         direction: Which way is better: ``higher``, ``lower`` or '' where neither is.
         servers: Percentiles by server where the metric is a latency, else empty.
+        median: Of the values; NaN where n is 0 or nobody knows.
+        minimum: The smallest value.
+        maximum: The largest value.
+        group: Under which heading it is shown; '' for the headline.
     """
 
     unit: str
@@ -59,6 +63,10 @@ class Metric:
     n: int
     direction: str = ""
     servers: Mapping[str, Percentiles] = field(default_factory=dict)
+    median: float = math.nan
+    minimum: float = math.nan
+    maximum: float = math.nan
+    group: str = ""
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -71,9 +79,10 @@ def summarize(
     direction: str = "",
     *,
     servers: Mapping[str, Sequence[float] | np.ndarray] | None = None,
+    group: str = "",
     seed: int = 0,
 ) -> Metric:
-    """Mean and 95 % percentile bootstrap interval of values; the same values give the same interval.
+    """Mean with 95 % percentile bootstrap interval, median and range; the same values give the same interval.
 
     Args:
         values: (N,) one value per episode, or in the order of time where they are calls. NaN is refused: a value that
@@ -81,6 +90,7 @@ def summarize(
         unit: Of the values.
         direction: See ``Metric``.
         servers: The values by server, to be kept as percentiles.
+        group: See ``Metric``.
         seed: Of the resampling.
 
     Raises:
@@ -95,11 +105,22 @@ def summarize(
         raise ValueError("a metric is summarized from finite values")
     parts = {name: Percentiles.of(part) for name, part in (servers or {}).items()}
     if data.size == 0:
-        return Metric(unit, math.nan, math.nan, math.nan, 0, direction, parts)
+        return Metric(unit, math.nan, math.nan, math.nan, 0, direction, parts, group=group)
     mean = float(data.mean())
     low, high = _bootstrap(data, seed) if data.size > 1 else (mean, mean)
-    # Rounding in the resampled means must not put the mean outside its own interval.
-    return Metric(unit, mean, min(low, mean), max(high, mean), int(data.size), direction, parts)
+    return Metric(
+        unit,
+        mean,
+        min(low, mean),  # rounding in the resampled means must not put the mean outside its own interval
+        max(high, mean),
+        int(data.size),
+        direction,
+        parts,
+        median=float(np.median(data)),
+        minimum=float(data.min()),
+        maximum=float(data.max()),
+        group=group,
+    )
 
 
 def _bootstrap(data: np.ndarray, seed: int) -> tuple[float, float]:

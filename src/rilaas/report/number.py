@@ -55,6 +55,15 @@ def interval_text(metric: Metric) -> str:
     return f"[{low}{' to ' if metric.low < 0 else '-'}{high}], n={metric.n}"
 
 
+def spread_texts(metric: Metric) -> tuple[str, str, str]:
+    """Median, smallest and largest value in the metric's unit; ``-`` where nobody knows."""
+    return (
+        episode_text(metric.median, metric),
+        episode_text(metric.minimum, metric),
+        episode_text(metric.maximum, metric),
+    )
+
+
 def metric_text(metric: Metric) -> str:
     """``87 % [79-93], n=100``."""
     return (
@@ -104,7 +113,7 @@ def _in_unit(value: float, unit: str, factor: float) -> str:
 
 def _decimals(metric: Metric, factor: float) -> int:
     half = (metric.high - metric.low) / 2 * factor
-    if not half > 1e-12 or metric.n < 2:
+    if not 1e-12 < half < math.inf or metric.n < 2:
         return _significant(metric.mean * factor)
     # Half the interval is shown with one digit, or two where the first one is small.
     return min(6, max(0, -math.floor(math.log10(half / 2.99))))

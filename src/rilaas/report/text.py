@@ -10,7 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rilaas.report.document import Cell, Episode, Report, Table
-from rilaas.report.number import episode_text, interval_text, mean_text, table_texts, value_text
+from rilaas.report.group import absent_table, groups, headline
+from rilaas.report.metric import Metric
+from rilaas.report.number import episode_text, interval_text, mean_text, spread_texts, table_texts, value_text
 from rilaas.report.provenance import Provenance
 
 EPISODES_SHOWN = 10
@@ -112,9 +114,9 @@ def worst_first(report: Report) -> list[Episode]:
 
 
 def episode_columns(report: Report) -> tuple[str, ...]:
-    """The metrics that episodes have, in the report's order."""
-    known = [name for name in report.metrics if any(name in e.metrics for e in report.episodes)]
-    return (*known, *sorted({name for e in report.episodes for name in e.metrics} - set(known)))
+    """The metrics of the headline that episodes have, and what they have that the report has no metric of."""
+    known = [name for name in headline(report) if any(name in e.metrics for e in report.episodes)]
+    return (*known, *sorted({name for e in report.episodes for name in e.metrics} - set(report.metrics)))
 
 
 def value_of(report: Report, episode: Episode, name: str) -> str:
@@ -135,14 +137,35 @@ def servers_table(report: Report) -> Table | None:
 
 def _sections(report: Report, colour: bool, width: int) -> Iterator[tuple[str, list[str]]]:
     if report.metrics:
-        rows = [(name, mean_text(m), interval_text(m), m.direction) for name, m in report.metrics.items()]
-        yield "Metrics, mean and 95 % interval", grid(("metric", "mean", "interval", "better"), rows)
+        yield "Metrics, mean and 95 % interval", _metric_lines(report, width)
     if servers := servers_table(report):
         yield servers.title, _table_lines(servers)
     for table in report.tables:
         yield plain(table.title), _table_lines(table)
     if report.episodes:
         yield _episode_section(report, colour, width)
+
+
+def _metric_lines(report: Report, width: int) -> list[str]:
+    """Those of the headline, with median and range where there is room, and how many more there are."""
+    shown = headline(report)
+    heads: tuple[str, ...] = ("metric", "mean", "interval", "median", "min", "max", "better")
+    lines = grid(heads, [_metric_row(name, metric) for name, metric in shown.items()])
+    if all(math.isnan(metric.median) for metric in shown.values()) or max(map(len, lines)) > width:
+        short = [(name, mean_text(m), interval_text(m), m.direction) for name, m in shown.items()]
+        lines = grid(("metric", "mean", "interval", "better"), short)
+    more = [f"{len(part)} of {title}" for title, part in groups(report).items() if title]
+    if more and len(shown) < len(report.metrics):
+        lines += textwrap.wrap(plain(f"Also measured: {', '.join(more)}; --report and --json have them."), width)
+    if absent := absent_table(report):
+        count = len({row[0] for row in absent.rows})
+        words = "1 metric is" if count == 1 else f"{count} metrics are"
+        lines.append(f"{words} undefined in some episodes; --report and --json say why.")
+    return lines
+
+
+def _metric_row(name: str, metric: Metric) -> tuple[str, ...]:
+    return name, mean_text(metric), interval_text(metric), *spread_texts(metric), metric.direction
 
 
 def _episode_section(report: Report, colour: bool, width: int) -> tuple[str, list[str]]:
