@@ -49,7 +49,7 @@ PATHS = {
     "robots": ("/robots", "/robots?state=online&q=7"),
     "robots/<part:owner>/<part:name>": ("/robots/{me}/robot-0",),
     "metrics": ("/metrics", "/metrics?group=robot&range=5m", "/metrics?group=server&range=1d"),
-    "evaluations": ("/evaluations", "/evaluations?suite=lane-following&page=2"),
+    "evaluations": ("/evaluations", "/evaluations?suite=lf&page=2"),
     "evaluations/compare": ("/evaluations/compare?a=1&b=3",),
     "evaluations/<int:evaluation_id>": ("/evaluations/1",),
     "evaluations/<int:evaluation_id>/episodes/<int:index>": ("/evaluations/1/episodes/7",),

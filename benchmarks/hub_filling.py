@@ -120,7 +120,7 @@ def fill_evaluations(episodes, people, models, variants):
             model=models[i % len(models)],
             variant=variants[i % len(variants)],
             kind="evaluation",
-            suite="lane-following",
+            suite="lf",
             verdict="measured",
             report=report,
         )

@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_loaded_in_a_worker_is_told_with_file_and_line(st
 
 
 def test_n_episodes_take_the_worlds_in_turn_and_then_further_seeds():
-    suite = read_suite("lane-following")
+    suite = read_suite("lf")
     few = with_episodes(suite, 3)
     assert len({scenario.map for scenario in few.scenarios}) == 3
     every = with_episodes(suite, len(suite.scenarios) * 3)
@@ -67,7 +67,7 @@ def test_n_episodes_take_the_worlds_in_turn_and_then_further_seeds():
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        (["--suite", "lane-folowing"], 3, ["Did you mean 'lane-following'?"]),
+        (["--suite", "lf2"], 3, ["Did you mean 'lf'?"]),
         (["--suite", "gone.toml"], 3, ["gone.toml"]),
         (["--latency", "fxed:0.1"], 2, ["not a latency"]),
         (["--latency", "fixed:soon"], 2, ["fixed:0.08"]),

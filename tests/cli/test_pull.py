@@ -38,7 +38,7 @@ def test_what_is_pushed_to_a_hub_is_pulled_from_it(hub_call, make_model, tmp_pat
 
     pulled = hub_call("pull", "there-and-back", "--out", tmp_path / "back")
     assert (pulled.code, pulled.out) == (0, "there-and-back:1\n")
-    assert pulled.err.splitlines()[-1] == "next: rilaas evaluate there-and-back:1 --suite lane-following"
+    assert pulled.err.splitlines()[-1] == "next: rilaas evaluate there-and-back:1 --suite lf"
     digest = read_model_folder(folder).digest
     assert read_model_folder(tmp_path / "back").digest == digest
     assert Shelf(tmp_path / "home").folder(ModelRef.parse("there-and-back:1")).digest == digest

@@ -16,7 +16,7 @@ def test_push_prints_the_digest_and_says_what_to_do_next(call, model):
     assert done.out == f"{read_model_folder(model).digest}\n"
     assert done.err.splitlines()[-2:] == [
         "stored as straight:1",
-        "next: rilaas evaluate straight:1 --suite lane-following",
+        "next: rilaas evaluate straight:1 --suite lf",
     ]
 
 

@@ -80,7 +80,7 @@ def test_the_demo_drives_reports_and_leaves_nothing_behind(tmp_path, suite):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_ends_its_servers_and_shows_no_traceback(tmp_path, suite, how):
-    run = demo(tmp_path, "--suite", "lane-following")
+    run = demo(tmp_path, "--suite", "lf")
     while "robot " not in (line := run.stderr.readline()):
         assert line, "the demo ended early"
     time.sleep(0.5)

@@ -16,7 +16,7 @@ from rilaas.core import ModelRef
 EXAMPLE = """
 \b
 Examples:
-  rilaas evaluate models/lane-following --suite lane-following
+  rilaas evaluate models/lane-following --suite lf
   rilaas evaluate lane-following:2 --suite my-suite.toml --latency fixed:0.08 --report report.html
   rilaas evaluate models/lane-following --keep alice/lane-following:2 --hub http://127.0.0.1:8080
   rilaas evaluate lane-following --suite quick-look --target 127.0.0.1 --key robot --ca tls/ca.pem

@@ -35,7 +35,7 @@ class EvaluateOptions:
 
 
 _OPTIONS = (
-    click.option("--suite", default="lane-following", show_default=True, metavar="NAME|FILE.toml"),
+    click.option("--suite", default="lf", show_default=True, metavar="NAME|FILE.toml"),
     click.option(
         "--episodes", type=click.IntRange(1), metavar="N", help="This many, over all worlds of the suite in turn."
     ),

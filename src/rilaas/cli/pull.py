@@ -54,7 +54,7 @@ def command(ref: str, out: Path | None, hub: str | None, home: str | None, outpu
         output.data(str(stored.ref))
         following = f"rilaas predict {stored.ref} INPUT.npz"
         if folder.manifest.task == "lane-following":
-            following = f"rilaas evaluate {stored.ref} --suite lane-following"
+            following = f"rilaas evaluate {stored.ref} --suite lf"
         output.finish(_report(found, str(stored.ref), folder), following)
 
 

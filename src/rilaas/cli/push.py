@@ -104,7 +104,7 @@ def command(
         ref, archive = str(stored.ref), stored.archive
         output.talk(f"{'stored as' if stored.is_new else 'already there as'} {ref}")
         following = (
-            f"rilaas evaluate {ref} --suite lane-following" if _drives(model) else f"rilaas predict {ref} INPUT.npz"
+            f"rilaas evaluate {ref} --suite lf" if _drives(model) else f"rilaas predict {ref} INPUT.npz"
         )
     else:
         out.mkdir(parents=True, exist_ok=True)

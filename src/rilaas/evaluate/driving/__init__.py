@@ -28,7 +28,8 @@ from rilaas.evaluate.driving.road.map_file import load_map, map_names, parse_map
 from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.scenario.start import draw_start, start_pose
-from rilaas.evaluate.driving.scenario.suite import Suite, Threshold, read_suite, suite_names
+from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
+from rilaas.evaluate.driving.scenario.suite_file import read_suite, suite_names
 from rilaas.evaluate.driving.simulator.check import check_simulator
 from rilaas.evaluate.driving.world.simulator import OpenSimulator, Simulator, Snapshot
 from rilaas.evaluate.driving.world.world import World

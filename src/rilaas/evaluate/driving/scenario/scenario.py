@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rilaas.core import InvalidInput, did_you_mean
 from rilaas.evaluate.driving.road.tile_map import ROAD_KINDS
+from rilaas.evaluate.driving.scenario.camera_faults import CameraFaults
+from rilaas.evaluate.driving.scenario.surroundings import Duckies, Lights, Obstacle, Traffic, is_pose
 
-APPEARANCES = ("fixed", "varied")
-"""``fixed``: the same light and colours always. ``varied``: light, colours and camera noise drawn from the seed."""
+APPEARANCES = ("fixed", "varied", "light", "colours", "camera")
+"""``fixed``: the same look always. ``varied``: all is drawn from the seed. ``light``, ``colours``, ``camera`` (its
+noise, blur and mounting): this part alone is drawn, the others are fixed."""
 
 END_RULES = ("off_road", "collision", "out_of_lane", "blocked")
 """What may end an episode before its time. ``off_road``: the robot's axle left the road's tiles. ``collision``: its
@@ -35,15 +37,19 @@ class Spawn:
         lateral_tolerance_m: Uniform within plus or minus this distance from the lane's centre line [m].
         heading_tolerance_rad: Uniform within plus or minus this angle from the lane's direction [rad].
         kinds: Tile kinds to start on; () for every road tile. Where the map has none of them, every road tile.
+        line_clearance_m: Least distance to the next red line ahead, if that is in the same tile or the next [m].
     """
 
     lateral_tolerance_m: float = 0.04
     heading_tolerance_rad: float = math.radians(40.0)
     kinds: tuple[str, ...] = ("straight",)
+    line_clearance_m: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.lateral_tolerance_m) and self.lateral_tolerance_m >= 0.0):
-            raise InvalidInput(f"lateral_tolerance_m is {self.lateral_tolerance_m}; it is a length >= 0 [m].")
+        for name in ("lateral_tolerance_m", "line_clearance_m"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value >= 0.0):
+                raise InvalidInput(f"{name} is {value}; it is a length >= 0 [m].")
         if not 0.0 <= self.heading_tolerance_rad <= math.pi:
             raise InvalidInput(f"heading_tolerance_rad is {self.heading_tolerance_rad}; it is from 0 to pi [rad].")
         for kind in self.kinds:
@@ -69,10 +75,19 @@ class Scenario:
         command_delay_s: From command to wheels [s]; 0.15 is the Duckiebot DB18's.
         wheel_gain_spread: Standard deviation of each wheel's gain around 1, drawn once an episode: a robot that is
             not calibrated pulls to one side.
+        command_delay_spread_s: Standard deviation of the command delay, drawn once an episode [s].
+        motor_gain_spread: Relative standard deviation of both motors' gain, drawn once an episode: a full battery or
+            an empty one.
+        drag_spread: Relative standard deviation of drag, of speed and of turning rate alike: another floor.
         camera_noise: Standard deviation of the noise on each pixel, in grey levels of 255, drawn for each frame.
+        camera_faults: What is wrong with the camera.
         task: One of ``TASKS``.
         end: Which of ``END_RULES`` hold.
         target_speed_m_per_s: The speed at which the whole way is the route of this length of time [m/s].
+        traffic: Other vehicles.
+        duckies: On foot.
+        lights: At the crossings.
+        obstacles: On the road and beside it.
     """
 
     name: str
@@ -85,10 +100,18 @@ class Scenario:
     start: tuple[float, float, float] | None = None
     command_delay_s: float = 0.15
     wheel_gain_spread: float = 0.0
+    command_delay_spread_s: float = 0.0
+    motor_gain_spread: float = 0.0
+    drag_spread: float = 0.0
     camera_noise: float = 0.0
+    camera_faults: CameraFaults = field(default_factory=CameraFaults)
     task: str = "LF"
     end: tuple[str, ...] = ("off_road",)
     target_speed_m_per_s: float = 0.3
+    traffic: Traffic = field(default_factory=Traffic)
+    duckies: Duckies = field(default_factory=Duckies)
+    lights: Lights = field(default_factory=Lights)
+    obstacles: tuple[Obstacle, ...] = ()
 
     def __post_init__(self) -> None:
         if self.appearance not in APPEARANCES:
@@ -107,13 +130,20 @@ class Scenario:
             raise InvalidInput(f"Scenario {self.name!r} has dt_s = {self.dt_s}; a step is from 0.001 to 1 s.")
         if not self.dt_s <= self.duration_s <= 86_400.0:
             raise InvalidInput(f"Scenario {self.name!r} has duration_s = {self.duration_s}; from dt_s to one day.")
-        for name in ("command_delay_s", "wheel_gain_spread", "camera_noise", "target_speed_m_per_s"):
+        for name in _AMOUNTS:
             value = getattr(self, name)
             if not (math.isfinite(value) and value >= 0.0):
                 raise InvalidInput(f"Scenario {self.name!r} has {name} = {value}; it is a number >= 0.")
-        if self.start is not None and not _is_pose(self.start):
+        if self.start is not None and not is_pose(self.start):
             raise InvalidInput(f"Scenario {self.name!r} has start {self.start}; it is (x [m], y [m], heading [rad]).")
 
 
-def _is_pose(values: Sequence[float]) -> bool:
-    return len(values) == 3 and all(map(math.isfinite, values))
+_AMOUNTS = (
+    "command_delay_s",
+    "wheel_gain_spread",
+    "command_delay_spread_s",
+    "motor_gain_spread",
+    "drag_spread",
+    "camera_noise",
+    "target_speed_m_per_s",
+)

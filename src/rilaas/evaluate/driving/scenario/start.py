@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving.road.lane import Lane, wrap_angle
+from rilaas.evaluate.driving.road.lane import Lane, Pose, wrap_angle
 from rilaas.evaluate.driving.road.lane_graph import lane_graph
+from rilaas.evaluate.driving.road.stop_line import stop_lines
 from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 
@@ -41,9 +42,19 @@ def draw_start(tile_map: TileMap, spawn: Spawn, rng: np.random.Generator) -> np.
     for _ in range(MAX_DRAWS):
         lane = lanes[rng.choice(len(lanes), p=lengths / lengths.sum())]
         pose = _deviate(lane, spawn, rng)
-        if any(found.lane == lane for found in graph.poses(pose)):
+        if any(found.lane == lane for found in graph.poses(pose)) and _is_clear(tile_map, lane, pose, spawn):
             return np.array(pose)
     raise AssertionError(f"no start pose in a lane within {MAX_DRAWS} draws: {spawn}")
+
+
+def _is_clear(tile_map: TileMap, lane: Lane, pose: Pose, spawn: Spawn) -> bool:
+    """Whether the next red line ahead in this tile or the next is far enough."""
+    if not spawn.line_clearance_m:
+        return True
+    ends = [lane, *lane_graph(tile_map).successors(lane)]
+    places = [each.pose_at(each.length_m) for each in ends]
+    lines = [line for line in stop_lines(tile_map) if any(math.dist(line.pose, place) < 1e-6 for place in places)]
+    return all(line.see(pose[0], pose[1])[0] >= spawn.line_clearance_m for line in lines)
 
 
 def start_pose(tile_map: TileMap, scenario: Scenario) -> np.ndarray:
