@@ -23,6 +23,7 @@ from rilaas.core import (
     Unavailable,
 )
 from rilaas.evaluate.driving.episode.end_rule import EndRule
+from rilaas.evaluate.driving.episode.film import Film
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.road.actor import ActorTrack, SignalTrack
 from rilaas.evaluate.driving.scenario.scenario import END_RULES, Scenario
@@ -69,6 +70,7 @@ class EpisodeResult:
         servers: (M,) who gave each answer; '' in this process.
         frames: A few frames with their stamps [s].
         counts: ``answers``; and how many calls failed, by error code.
+        film: What the policy was shown and when [s], as JPEG files; () where nobody asked for it.
     """
 
     scenario: Scenario
@@ -85,6 +87,7 @@ class EpisodeResult:
     servers: tuple[str, ...]
     frames: tuple[tuple[float, Frame], ...]
     counts: Mapping[str, int]
+    film: tuple[tuple[float, bytes], ...] = ()
 
     @property
     def seed(self) -> int:
@@ -104,6 +107,7 @@ def rollout(
     *,
     deadline_s: float | None = None,
     keep_frames: int = 6,
+    film_hz: float = 0.0,
     simulator: Simulator | None = None,
     on_frame: Callable[[float], None] | None = None,
 ) -> EpisodeResult:
@@ -122,6 +126,7 @@ def rollout(
         latency: Where latencies come from; ``Latency.none()`` where None.
         deadline_s: An answer that takes longer is lost [s]; also given to the policy.
         keep_frames: How many frames to keep for the report.
+        film_hz: How many of the frames that the policy is shown to keep as JPEG files, in each second at most.
         simulator: One that was made for this scenario; it is reset. A ``World`` where None.
         on_frame: Called after each camera frame with the simulated time [s], for progress.
 
@@ -132,7 +137,10 @@ def rollout(
     check_driving(policy.signature)
     policy.reset()
     simulator = simulator or World(scenario)
-    return _Episode(policy, scenario, latency or Latency.none(), deadline_s, keep_frames, simulator, on_frame).run()
+    film = Film(film_hz)
+    return _Episode(
+        policy, scenario, latency or Latency.none(), deadline_s, keep_frames, simulator, on_frame, film
+    ).run()
 
 
 def check_driving(signature: Signature) -> None:
@@ -162,6 +170,7 @@ class _Episode:
     keep_frames: int
     simulator: Simulator
     on_frame: Callable[[float], None] | None
+    film: Film
     log: list[Snapshot] = field(default_factory=list)
     command: Wheels = (0.0, 0.0)
     status: str = ""
@@ -218,6 +227,7 @@ class _Episode:
         due = len(self.frames) * self.scenario.duration_s / max(1, self.keep_frames)
         if len(self.frames) < self.keep_frames and taken_s >= due:
             self.frames.append((taken_s, image))
+        self.film.show(self.t_s, image)
         start = time.perf_counter()
         wheels: Wheels | None = None
         timing, failed = Timing(), ""
@@ -297,4 +307,5 @@ class _Episode:
             servers=tuple(self.servers),
             frames=tuple(self.frames),
             counts=dict(self.counts),
+            film=tuple(self.film.pictures),
         )
