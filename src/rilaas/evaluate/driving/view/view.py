@@ -1,17 +1,22 @@
-"""Camera frames from the picture of the ground, by homography."""
+"""Camera frames from the picture of the ground, by homography, and what stands on it."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from rilaas.evaluate.driving.road.actor import Actor
+from rilaas.evaluate.driving.road.lane import Pose
+from rilaas.evaluate.driving.road.stop_line import StopLine
 from rilaas.evaluate.driving.view.appearance import Appearance
 from rilaas.evaluate.driving.view.camera import Camera
 from rilaas.evaluate.driving.view.ground import Ground
+from rilaas.evaluate.driving.view.standing import Painter
 
 Frame = NDArray[np.uint8]
 
@@ -88,15 +93,24 @@ class View:
             (band, ground.picture_from_map(band.level), self._ground_from_samples(band))
             for band in bands_of(self.camera, ground.px_per_m, len(ground.levels))
         ]
+        self._painter = Painter(self.camera, appearance)
         self._background = _background(self.camera, appearance, ground)
         self._noise = _Noise(self.camera, appearance.noise if noise is None else noise, seed)
 
-    def frame(self, pose: tuple[float, float, float], number: int = 0) -> Frame:
+    def frame(
+        self,
+        pose: Pose,
+        number: int = 0,
+        standing: Sequence[tuple[Actor, Pose]] = (),
+        signals: Sequence[tuple[StopLine, int]] = (),
+    ) -> Frame:
         """Draw one frame.
 
         Args:
             pose: Of the axle's middle: x [m], y [m], heading [rad], in the map's frame.
             number: Which frame of the episode it is; chooses the noise.
+            standing: Who else is on the ground and where, in any order.
+            signals: Stop lines that have a traffic light, and its state; see ``road.actor``.
 
         Returns:
             (H, W, 3) uint8 RGB, owned by the caller.
@@ -120,6 +134,8 @@ class View:
             if band.samples > 1:
                 samples = cv2.resize(samples, (width, band.end - band.first), interpolation=cv2.INTER_AREA)
             image[band.first : band.end] = samples
+        if standing or signals:
+            self._painter.draw(image, pose, standing, signals)
         if self._blur_px:
             image = cv2.GaussianBlur(image, (5, 5), self._blur_px)
         return self._noise.add(image, number)

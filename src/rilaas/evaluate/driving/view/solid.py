@@ -1,0 +1,240 @@
+"""Upright things as flat faces of convex parts: how they are made, and which face may hide which.
+
+Frame of a thing: x forward, y to the left, z up [m], origin on the ground where its pose is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Colour = tuple[float, float, float]
+Point = tuple[float, float, float]
+Range = tuple[float, float]
+
+SHADOW_M = (0.030, 0.015, 0.0)
+"""How far the rings of the contact shadow reach beyond the foot [m], the outer one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A convex body.
+
+    Attributes:
+        middle: A point inside it [m]; faces look away from it.
+        faces: Corners of each face, around its border [m]. A face that lies on another one comes after it.
+        colours: One for each face.
+        level: Parts of a higher level are above all of a lower level; a horizontal plane lies between them.
+        glowing: Numbers of the faces that give light of their own.
+    """
+
+    middle: Point
+    faces: Sequence[Sequence[Point]]
+    colours: Sequence[Colour]
+    level: int = 0
+    glowing: frozenset[int] = field(default_factory=frozenset)
+
+    def with_faces(self, faces: Sequence[Sequence[Point]], colour: Colour, *, glowing: bool = False) -> Part:
+        """The same with something painted on it."""
+        first = len(self.faces)
+        lit = frozenset(range(first, first + len(faces))) if glowing else frozenset()
+        colours = [*self.colours, *[colour] * len(faces)]
+        return Part(self.middle, [*self.faces, *faces], colours, self.level, self.glowing | lit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solid:
+    """A thing that can be drawn.
+
+    Attributes:
+        vertices: (V, 4) float64: x, y, z [m], 1.
+        faces: (F, K) int: vertices of each face; those with fewer than K corners repeat their last one.
+        normals: (F, 3) float64, outwards, of length 1.
+        offsets: (F,) float64 [m]: a face is seen from where ``normal . eye`` exceeds it.
+        colours: (F, 3) float64, from 0 to 255 before light and tone.
+        glowing: (F,) bool: gives light of its own.
+        parts: (F,) int: to which part a face belongs.
+        middles: (P, 3) float64 [m]: a point inside each part.
+        levels: (P,) int: see ``Part.level``.
+        floors_m: (L,) float64: where each level begins [m].
+        shadow: (rings, 8, 4) float64: outlines of the contact shadow on the ground, as ``vertices``.
+        foot: Corners of the rectangle over which it stands, counter-clockwise: ahead and to the left [m].
+        ahead_m: From its origin to the middle of the foot [m].
+        size_m: Length, width, height [m].
+    """
+
+    vertices: Array
+    faces: NDArray[np.intp]
+    normals: Array
+    offsets: Array
+    colours: Array
+    glowing: NDArray[np.bool_]
+    parts: NDArray[np.intp]
+    middles: Array
+    levels: NDArray[np.intp]
+    floors_m: Array
+    shadow: Array
+    foot: tuple[tuple[float, float], ...]
+    ahead_m: float
+    size_m: Point
+
+    def level_ranks(self, eye_m: float) -> Array:
+        """In which order the parts' levels are to be drawn for an eye at some height.
+
+        A plane between two levels hides nothing of the level on the eye's side: so the levels below the eye's come
+        first, upwards, then those above it, downwards, and its own comes last.
+
+        Returns:
+            (P,) float64: a higher one is drawn later.
+        """
+        own = max(0, int(np.searchsorted(self.floors_m, eye_m, side="right")) - 1)
+        count = len(self.floors_m)
+        ranks = [k if k < own else count - k + own for k in range(count)]
+        return np.asarray(np.array(ranks, float)[self.levels])
+
+
+def assemble(parts: Sequence[Part], nominal_m: Point, size_m: Point, ahead_m: float = 0.0) -> Solid:
+    """Put parts together and stretch them to a size.
+
+    Args:
+        parts: In a frame whose origin is under the middle of the thing.
+        nominal_m: Length, width and height that the parts were made for [m].
+        size_m: Those that it is to have [m].
+        ahead_m: From the origin of the thing's pose to its middle [m].
+    """
+    scale = np.asarray(size_m) / np.asarray(nominal_m)
+    shift = np.array([ahead_m, 0.0, 0.0])
+    faces = [np.asarray(face) * scale + shift for part in parts for face in part.faces]
+    owner = np.array([k for k, part in enumerate(parts) for _ in part.faces])
+    middles = np.array([part.middle for part in parts]) * scale + shift
+    normals = np.array([_normal(face, middles[k]) for face, k in zip(faces, owner, strict=True)])
+    corners = max(map(len, faces))
+    ends = np.cumsum([len(face) for face in faces])
+    index = [
+        [min(end - len(face) + k, end - 1) for k in range(corners)] for face, end in zip(faces, ends, strict=True)
+    ]
+    levels = np.array([part.level for part in parts])
+    heights = [
+        min(face[:, 2].min() for face, k in zip(faces, owner, strict=True) if levels[k] == level)
+        for level in range(levels.max() + 1)
+    ]
+    points = np.concatenate(faces)
+    glowing = [k in part.glowing for part in parts for k in range(len(part.faces))]
+    length_m, width_m, _ = size_m
+    return Solid(
+        vertices=_with_ones(points),
+        faces=np.array(index),
+        normals=normals,
+        offsets=np.array([normal @ face[0] for normal, face in zip(normals, faces, strict=True)]),
+        colours=np.array([colour for part in parts for colour in part.colours], float),
+        glowing=np.array(glowing),
+        parts=owner,
+        middles=middles,
+        levels=levels,
+        floors_m=np.array(heights),
+        shadow=np.stack([_ring(ahead_m, length_m, width_m, reach) for reach in SHADOW_M]),
+        foot=tuple(
+            (ahead_m + 0.5 * i * length_m, 0.5 * j * width_m) for i, j in ((1, 1), (-1, 1), (-1, -1), (1, -1))
+        ),
+        ahead_m=ahead_m,
+        size_m=size_m,
+    )
+
+
+def block(x: Range, y: Range, z: Range, colour: Colour, *, level: int = 0, top: Colour | None = None) -> Part:
+    """A box; its upper face may have a colour of its own."""
+    (x0, x1), (y0, y1), (z0, z1) = x, y, z
+    faces = (
+        [[(a, y0, z0), (a, y1, z0), (a, y1, z1), (a, y0, z1)] for a in x]
+        + [[(x0, b, z0), (x1, b, z0), (x1, b, z1), (x0, b, z1)] for b in y]
+        + [[(x0, y0, c), (x1, y0, c), (x1, y1, c), (x0, y1, c)] for c in z]
+    )
+    middle = (0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.5 * (z0 + z1))
+    return Part(middle, faces, [*[colour] * 5, top or colour], level)
+
+
+def spindle(rings: Sequence[tuple[float, float]], sides: int, colour: Colour, *, level: int = 0) -> Part:
+    """A convex body of revolution about the vertical through the origin.
+
+    Args:
+        rings: Radius and height of each ring of corners, upwards [m].
+        sides: Corners of a ring.
+        colour: Of all its faces.
+        level: See ``Part``.
+    """
+    turns = 2.0 * math.pi * (np.arange(sides) + 0.5) / sides
+    circles = [[(r * math.cos(t), r * math.sin(t), z) for t in turns] for r, z in rings]
+    faces: list[list[Point]] = [circles[0], circles[-1]]
+    for low, high in itertools.pairwise(circles):
+        for k in range(sides):
+            after = (k + 1) % sides
+            faces.append([low[k], low[after], high[after], high[k]])
+    return Part((0.0, 0.0, 0.5 * (rings[0][1] + rings[-1][1])), faces, [colour] * len(faces), level)
+
+
+def ball(middle: Point, radii: Point, colour: Colour, *, rows: int = 5, sides: int = 8, level: int = 0) -> Part:
+    """An ellipsoid [m]."""
+    angles = math.pi * (np.arange(rows + 1) / rows - 0.5)
+    # A pole of radius 0 would give faces without extent.
+    shape = spindle([(max(0.02, math.cos(a)), math.sin(a)) for a in angles], sides, colour, level=level)
+    (x, y, z), (a, b, c) = middle, radii
+    faces = [[(x + a * i, y + b * j, z + c * k) for i, j, k in face] for face in shape.faces]
+    return Part(middle, faces, shape.colours, level)
+
+
+def cylinder(
+    x_m: float, z_m: float, radius_m: float, y: Range, sides: int, colour: Colour, *, level: int = 0
+) -> Part:
+    """A cylinder about an axis across: a wheel [m]."""
+    discs = [disc((x_m, across, z_m), radius_m, sides) for across in y]
+    sides_of = [[discs[0][k], discs[0][k - 1], discs[1][k - 1], discs[1][k]] for k in range(sides)]
+    faces = [*sides_of, *discs]
+    return Part((x_m, 0.5 * sum(y), z_m), faces, [colour] * len(faces), level)
+
+
+def disc(middle: Point, radius_m: float, sides: int, *, ahead: bool = False) -> list[Point]:
+    """A regular polygon that looks to the side, or ahead [m]."""
+    turns = 2.0 * math.pi * (np.arange(sides) + 0.5) / sides
+    x, y, z = middle
+    if ahead:
+        return [(x, y + radius_m * math.cos(t), z + radius_m * math.sin(t)) for t in turns]
+    return [(x + radius_m * math.cos(t), y, z + radius_m * math.sin(t)) for t in turns]
+
+
+def patch(x_m: float, y: Range, z: Range) -> list[Point]:
+    """A rectangle that looks ahead or back [m]."""
+    return [(x_m, y[0], z[0]), (x_m, y[1], z[0]), (x_m, y[1], z[1]), (x_m, y[0], z[1])]
+
+
+def _normal(face: Array, inside: Array) -> Array:
+    """Away from a point inside, of length 1. Newell's method: the sum of the cross products around the border."""
+    normal = np.cross(face, np.roll(face, -1, axis=0)).sum(0)
+    normal /= np.linalg.norm(normal)
+    return np.asarray(normal if normal @ (face.mean(0) - inside) >= 0.0 else -normal)
+
+
+def _ring(ahead_m: float, length_m: float, width_m: float, reach_m: float) -> Array:
+    """A rectangle with its corners cut off, around a foot, (8, 4)."""
+    a, b = 0.5 * length_m + reach_m, 0.5 * width_m + reach_m
+    cut = 0.25 * min(a, b) + reach_m * 0.3
+    corners = [
+        (a, b - cut),
+        (a - cut, b),
+        (cut - a, b),
+        (-a, b - cut),
+        (-a, cut - b),
+        (cut - a, -b),
+        (a - cut, -b),
+        (a, cut - b),
+    ]
+    return _with_ones(np.array([(ahead_m + x, y, 0.0) for x, y in corners]))
+
+
+def _with_ones(points: Array) -> Array:
+    return np.column_stack([points, np.ones(len(points))])
