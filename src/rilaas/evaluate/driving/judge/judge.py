@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rilaas.core import InvalidInput, Policy
 from rilaas.evaluate.driving.episode.latency import Latency
-from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
+from rilaas.evaluate.driving.judge.runner import Driven, Runner, SimulatorOf, tile_world
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
-from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.scenario.suite import Suite
 from rilaas.report import Report
 
@@ -45,12 +41,18 @@ def run_suite(
     on_episode: Callable[[Progress], None] | None = None,
     on_frame: Callable[[float], None] | None = None,
     workers: int = 1,
+    film_hz: float = 0.0,
+    simulator: SimulatorOf = tile_world,
+    retries: int = 2,
+    retry_after_s: float = 0.5,
     command: Sequence[str] | None = None,
 ) -> Report:
     """Let a policy drive every scenario of a suite, and judge it.
 
     Ctrl-C ends the run; the report then has what was done until then, and says so. Episodes that ended because nobody
-    answered (``infrastructure_failure``) are listed and not scored: they say nothing about the driving.
+    answered or the simulator was gone (``infrastructure_failure``) are driven again; where that does not help they
+    are listed and not scored: they say nothing about the driving. With a latency that is not measured, the episodes
+    are the same bytes whatever the number of workers.
 
     Args:
         policy: Takes ``image``, gives ``wheels``. With several workers, a function that makes one; it is pickled, and
@@ -60,9 +62,14 @@ def run_suite(
         deadline_s: An answer that takes longer is lost [s].
         seeds: In place of the suite's own.
         reference_m: What somebody else drove [m], by scenario and seed, drawn beside.
-        on_episode: Called after each episode, in the suite's order.
+        on_episode: Called after each episode, in the suite's order; its film is forgotten afterwards.
         on_frame: Called after each camera frame with the episode's time [s]; only with one worker.
         workers: Processes that drive at the same time.
+        film_hz: Pictures in a second that ``on_episode`` gets of each episode; see ``rollout``.
+        simulator: Makes a fresh simulator for each attempt at a scenario; the tile world where none is given. Pickled
+            where there are several workers.
+        retries: How often an episode is tried again whose infrastructure failed.
+        retry_after_s: How long to wait before that [s].
         command: What the report calls the command line; ``sys.argv`` where None.
 
     Returns:
@@ -77,15 +84,15 @@ def run_suite(
     if not suite.scenarios:
         raise InvalidInput("There is nothing to run: no seeds.", "Give at least one seed.")
     latency = latency or Latency.none()
-    drive = _Drive(policy, latency, deadline_s)
-    results = _with_workers(drive, suite, workers) if workers > 1 else _one_by_one(drive, suite, on_frame)
+    runner = Runner(policy, latency, deadline_s, film_hz, simulator, retries, retry_after_s)
+    driven = runner.run(suite.scenarios, workers=workers, on_frame=on_frame)
     episodes: list[ScoredEpisode] = []
     try:
-        with closing(results):
-            for result in results:
-                episodes.append(score_episode(result))
+        with closing(driven):
+            for episode in score_all(driven, suite):
+                episodes.append(episode.without_film())
                 if on_episode is not None:
-                    on_episode(Progress(len(episodes), len(suite.scenarios), episodes[-1]))
+                    on_episode(Progress(len(episodes), len(suite.scenarios), episode))
     except KeyboardInterrupt:
         if not episodes:
             raise
@@ -94,57 +101,7 @@ def run_suite(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Drive:
-    """One episode after the other, with a policy that is there or is made at the first call."""
-
-    policy: Policy | Callable[[], Policy]
-    latency: Latency
-    deadline_s: float | None
-
-    def made(self) -> _Drive:
-        policy = self.policy
-        if isinstance(policy, type) or not isinstance(policy, Policy):
-            policy = policy()  # a policy's class, too, has all that a policy has
-        return _Drive(policy, self.latency, self.deadline_s)
-
-    def __call__(self, scenario: Scenario, on_frame: Callable[[float], None] | None = None) -> EpisodeResult:
-        assert isinstance(self.policy, Policy)
-        return rollout(self.policy, scenario, self.latency, deadline_s=self.deadline_s, on_frame=on_frame)
-
-
-def _one_by_one(
-    drive: _Drive, suite: Suite, on_frame: Callable[[float], None] | None
-) -> Generator[EpisodeResult, None, None]:
-    drive = drive.made()
-    for scenario in suite.scenarios:
-        yield drive(scenario, on_frame)
-
-
-def _with_workers(drive: _Drive, suite: Suite, workers: int) -> Generator[EpisodeResult, None, None]:
-    if isinstance(drive.policy, Policy) and not isinstance(drive.policy, type):
-        raise InvalidInput(
-            f"One policy cannot drive in {workers} processes.",
-            "Pass a function that makes a policy, such as functools.partial(rilaas.infer.load, folder).",
-        )
-    # Spawned, not forked: a forked process inherits locks of threads that it does not have.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(drive,))
-    try:
-        yield from pool.map(_drive_in_worker, suite.scenarios)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-_in_worker: list[_Drive] = []
-
-
-def _begin_worker(drive: _Drive) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-    _in_worker.append(drive)
-
-
-def _drive_in_worker(scenario: Scenario) -> EpisodeResult:
-    # Made here and not when the worker begins, so that what goes wrong reaches the caller.
-    _in_worker[0] = _in_worker[0].made()
-    return _in_worker[0](scenario)
+def score_all(driven: Generator[Driven, None, None], suite: Suite) -> Generator[ScoredEpisode, None, None]:
+    """Score what is driven, as it comes, by a suite's constants."""
+    for each in driven:
+        yield replace(score_episode(each.result, suite.constants), lost=each.lost)

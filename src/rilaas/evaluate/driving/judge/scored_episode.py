@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from rilaas.evaluate.driving.episode.rollout import EpisodeResult
 from rilaas.evaluate.driving.objective.constants import Constants
@@ -30,6 +32,7 @@ class ScoredEpisode:
         scores: Metrics by name; none where the episode says nothing about the driving.
         absent: Why a metric is not among the scores, by name.
         infractions: Rules that were broken, in the order of time.
+        lost: Why each attempt at it failed that the infrastructure ended; () where the first one counts.
     """
 
     result: EpisodeResult
@@ -37,6 +40,7 @@ class ScoredEpisode:
     scores: Mapping[str, float]
     absent: Mapping[str, str] = field(default_factory=dict)
     infractions: Sequence[Infraction] = ()
+    lost: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -47,7 +51,18 @@ class ScoredEpisode:
     def row(self) -> Episode:
         """As a report lists it."""
         result = self.result
-        return Episode(result.scenario.name, result.seed, result.status, dict(self.scores), self.failed)
+        return Episode(
+            result.scenario.name, result.seed, result.status, dict(self.scores), self.failed, dict(self.absent)
+        )
+
+    @property
+    def way_m(self) -> float:
+        """The length of the way that the robot went, wherever it was [m]."""
+        return float(np.linalg.norm(np.diff(self.result.poses[:, :2], axis=0), axis=1).sum())
+
+    def without_film(self) -> ScoredEpisode:
+        """The same without its film: the films of a whole suite would fill the memory."""
+        return replace(self, result=replace(self.result, film=())) if self.result.film else self
 
     def reference(self, reference_m: Mapping[tuple[str, int], float] | None) -> float:
         """What somebody else drove in the same scenario [m]; NaN where that is not known."""
