@@ -73,14 +73,17 @@ def _duckiebot(body: Colour, is_near: bool) -> Parts:
         across = (min(inner, outer), max(inner, outer))
         wheel = cylinder(axle, 0.033, 0.033, across, 12 if is_near else 6, _BLACK)
         wheels.append(wheel.with_faces([disc((axle, outer, 0.033), 0.020, 8)], _YELLOW))
-    plate = block((-0.090, -0.082), (-0.058, 0.058), (0.016, 0.064), _WHITE)
+    plate = block((-0.090, -0.082), (-0.048, 0.048), (0.016, 0.064), _WHITE)
     if is_near:
         places = [(0.0125 * column, 0.040 + 0.0125 * row) for row in (-1, 0, 1) for column in range(-3, 4)]
         dots = [patch(-0.090, (y - 0.0038, y + 0.0038), (z - 0.0038, z + 0.0038)) for y, z in places]
         plate = plate.with_faces(dots, _BLACK)
+    front = block((-0.082, 0.084), (-0.043, 0.043), (0.022, 0.058), body)
     parts = [
         *wheels,
-        block((-0.082, 0.084), (-0.043, 0.043), (0.022, 0.058), body),
+        front.with_faces(
+            [disc((0.084, y, 0.046), 0.007, 6, ahead=True) for y in (-0.030, 0.030)], _WHITE, glowing=True
+        ),
         plate,
         block((-0.084, 0.060), (-0.052, 0.052), (0.068, 0.078), body, level=1),
     ]
@@ -88,10 +91,10 @@ def _duckiebot(body: Colour, is_near: bool) -> Parts:
         y = (min(0.034 * side, 0.060 * side), max(0.034 * side, 0.060 * side))
         lamp = block((-0.090, -0.080), y, (0.079, 0.094), _DARK, level=2)
         parts.append(lamp.with_faces([patch(-0.090, y, (0.079, 0.094))], _TAIL_LIGHT, glowing=True))
-    head = block((0.056, 0.088), (-0.020, 0.020), (0.079, 0.120), _DARK, level=2)
+    head = block((0.062, 0.088), (-0.016, 0.016), (0.079, 0.120), _DARK, level=2)
     parts += [
         block((-0.066, 0.046), (-0.036, 0.036), (0.079, 0.100), _DARK, level=2, top=(58.0, 118.0, 70.0)),
-        head.with_faces([disc((0.088, 0.0, 0.100), 0.011, 8, ahead=True)], _BLACK),
+        head.with_faces([disc((0.088, 0.0, 0.100), 0.009, 8, ahead=True)], (96.0, 108.0, 122.0)),
     ]
     return parts, (0.18, 0.13, 0.12)
 
@@ -99,8 +102,8 @@ def _duckiebot(body: Colour, is_near: bool) -> Parts:
 def _duckie(_: Colour, is_near: bool) -> Parts:
     """A rubber duck in a cube of 1 m: body, tail, head, beak, eyes."""
     rows, sides = (6, 10) if is_near else (3, 6)
-    head = ball((0.10, 0.0, 0.765), (0.30, 0.34, 0.235), _YELLOW, rows=rows, sides=sides, level=1)
-    beak = block((0.34, 0.50), (-0.16, 0.16), (0.64, 0.75), _ORANGE, level=1)
+    head = ball((0.10, 0.0, 0.71), (0.31, 0.35, 0.29), _YELLOW, rows=rows, sides=sides, level=1)
+    beak = block((0.34, 0.50), (-0.16, 0.16), (0.60, 0.72), _ORANGE, level=1)
     parts = [
         ball((-0.02, 0.0, 0.26), (0.46, 0.50, 0.26), _YELLOW, rows=rows, sides=sides),
         block((-0.50, -0.30), (-0.16, 0.16), (0.53, 0.60), _YELLOW, level=1),
@@ -109,7 +112,7 @@ def _duckie(_: Colour, is_near: bool) -> Parts:
     ]
     if is_near:
         for side in (1, -1):
-            eye = ball((0.27, 0.17 * side, 0.84), (0.08, 0.08, 0.09), _BLACK, rows=3, sides=6, level=1)
+            eye = ball((0.28, 0.17 * side, 0.82), (0.08, 0.08, 0.09), _BLACK, rows=3, sides=6, level=1)
             parts.append(eye)
     return parts, (1.0, 1.0, 1.0)
 
