@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from rilaas.core import InvalidInput
 from rilaas.evaluate.driving import (
-    METRICS,
     centre_line,
     lane_pose,
     load_map,
@@ -15,6 +14,7 @@ from rilaas.evaluate.driving import (
     parse_map,
     score_trajectory,
 )
+from rilaas.evaluate.driving.objective.anchor import METRICS
 
 SIZE_M = 0.585
 RIGHT = 0.28 * SIZE_M

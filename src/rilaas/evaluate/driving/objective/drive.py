@@ -8,8 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rilaas.evaluate.driving.objective.leader import Leader, find_leader
 from rilaas.evaluate.driving.road.actor import DUCKIEBOT, Actor, ActorTrack, SignalTrack
 from rilaas.evaluate.driving.road.footprint import gaps_m
+from rilaas.evaluate.driving.road.lane import Pose
 from rilaas.evaluate.driving.road.lane_track import LaneTrack, track_lanes
 from rilaas.evaluate.driving.road.tile_map import TileMap
 
@@ -69,6 +71,29 @@ class Drive:
         return track_lanes(self.tile_map, self.poses)
 
     @cached_property
+    def cells(self) -> NDArray[np.int64]:
+        """(N, 2) column and row of the tile under each pose, -1 twice off the map; see ``TileMap.cell_at``."""
+        size = np.array([self.tile_map.width, self.tile_map.height])
+        extent_m = size * self.tile_map.tile_size_m
+        places = self.poses[:, :2]
+        inside: NDArray[np.bool_] = np.all((places >= 0.0) & (places <= extent_m), axis=1)
+        cells = np.floor(np.where(inside[:, None], places, 0.0) / self.tile_map.tile_size_m).astype(np.int64)
+        return np.asarray(np.where(inside[:, None], np.minimum(cells, size - 1), -1))
+
+    @cached_property
+    def on_road(self) -> NDArray[np.bool_]:
+        """(N,) whether the axle's middle is on a tile with lanes."""
+        road = np.zeros((self.tile_map.width + 1, self.tile_map.height + 1), bool)  # -1, off the map, is the last
+        for i, j, tile in self.tile_map.cells():
+            road[i, j] = tile.is_road
+        return np.asarray(road[self.cells[:, 0], self.cells[:, 1]])
+
+    @cached_property
+    def leader(self) -> Leader:
+        """Who was ahead in the same lane."""
+        return find_leader(self.tile_map, self.poses, self.actors)
+
+    @cached_property
     def speed_m_per_s(self) -> Floats:
         """(N - 1,) speed along the heading from each stamp to the next, negative in reverse [m/s].
 
@@ -89,6 +114,11 @@ class Drive:
     def gaps_m(self) -> tuple[Floats, ...]:
         """For each actor, (N,) distance between the bodies [m]; 0 where they touch."""
         return tuple(gaps_m(self.body, self.poses, each.actor, each.poses) for each in self.actors)
+
+    def pose_at(self, index: int) -> Pose:
+        """Pose at a stamp: x [m], y [m], heading [rad]."""
+        x_m, y_m, heading_rad = self.poses[index].tolist()
+        return x_m, y_m, heading_rad
 
     @cached_property
     def route_m(self) -> float:

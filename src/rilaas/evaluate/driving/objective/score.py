@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from rilaas.evaluate.driving.objective import anchor
+from rilaas.evaluate.driving.objective import (
+    anchor,
+    collision,
+    comfort,
+    performance,
+    safety_distance,
+    stay_in_lane,
+    stop_at_intersection,
+    traffic_law,
+)
 from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.definition import Infraction, MetricDefinition, Scores
 from rilaas.evaluate.driving.objective.drive import Drive
@@ -28,11 +37,22 @@ class Family:
     infractions: Callable[[Drive, Constants], list[Infraction]] | None = None
 
 
-FAMILIES: tuple[Family, ...] = (Family("Lane following (AI-DO since 2019)", anchor.METRICS, anchor.score),)
-"""In the order of a report."""
+FAMILIES: tuple[Family, ...] = (
+    Family("Performance", performance.METRICS, performance.score),
+    Family("Lane following (AI-DO since 2019)", anchor.METRICS, anchor.score),
+    Family("Traffic law", traffic_law.METRICS, traffic_law.score, traffic_law.infractions),
+    Family("Traffic law: stay in the lane", stay_in_lane.METRICS, stay_in_lane.score),
+    Family("Traffic law: stop at intersections", stop_at_intersection.METRICS, stop_at_intersection.score),
+    Family("Traffic law: keep the safety distance", safety_distance.METRICS, safety_distance.score),
+    Family("Traffic law: avoid collisions", collision.METRICS, collision.score),
+    Family("Comfort", comfort.METRICS, comfort.score),
+)
+"""In the order of a report. The infractions of all traffic laws come from ``traffic_law``, which knows the task."""
 
 METRICS: Mapping[str, MetricDefinition] = {
-    name: definition for family in FAMILIES for name, definition in family.metrics.items()
+    name: replace(definition, family=family.title)
+    for family in FAMILIES
+    for name, definition in family.metrics.items()
 }
 """Every metric, by name."""
 

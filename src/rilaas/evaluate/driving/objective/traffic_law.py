@@ -24,7 +24,39 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.objective import collision, safety_distance, stay_in_lane, stop_at_intersection
 from rilaas.evaluate.driving.objective.constants import Constants
+from rilaas.evaluate.driving.objective.definition import Absent, Infraction, MetricDefinition, Scores
+from rilaas.evaluate.driving.objective.drive import Drive
+
+_LANE = (stay_in_lane.score, stay_in_lane.infractions, "stay_in_lane_cost")
+_COLLISION = (collision.score, collision.infractions, "collision_cost")
+_DISTANCE = (safety_distance.score, safety_distance.infractions, "safety_distance_cost")
+_STOP = (stop_at_intersection.score, stop_at_intersection.infractions, "stop_at_intersection_cost")
+
+RULES = {
+    "LF": (_LANE, _COLLISION),
+    "LFV": (_LANE, _COLLISION, _DISTANCE),
+    "LFI": (_LANE, _COLLISION, _DISTANCE, _STOP),
+}
+"""The rules of each task: their metrics of a drive, their infractions in it, and which metric is their cost."""
+
+METRICS: Mapping[str, MetricDefinition] = {
+    "traffic_law_cost": MetricDefinition(
+        "1", "lower", "cost of all traffic laws of the task", source="AI-DO, performance metrics, T"
+    ),
+}
+
+
+def score(drive: Drive, constants: Constants) -> Scores:
+    """The metrics of ``METRICS`` for a drive. A rule that had no occasion adds nothing."""
+    costs = (rule(drive, constants)[name] for rule, _, name in RULES[drive.task])
+    return {"traffic_law_cost": sum(cost for cost in costs if not isinstance(cost, Absent))}
+
+
+def infractions(drive: Drive, constants: Constants) -> list[Infraction]:
+    """Where the rules of the drive's task were broken, rule by rule."""
+    return [each for _, find, _ in RULES[drive.task] for each in find(drive, constants)]
 
 
 def worst_events(constants: Constants) -> Mapping[str, float]:
@@ -50,7 +82,8 @@ def check_hierarchy(constants: Constants) -> None:
         if not greater_cost > lesser_cost:
             raise InvalidInput(
                 f"The constants break the order of the traffic laws: {greater} costs {greater_cost:.4g}, "
-                f"{lesser} {lesser_cost:.4g}; the first is to cost more and falls short by {lesser_cost - greater_cost:.4g}.",
+                f"{lesser} {lesser_cost:.4g}; the first is to cost more and falls short by "
+                f"{lesser_cost - greater_cost:.4g}.",
                 "Collisions > stop lines > safety distance > staying in the lane, one worst event each.",
             )
     edge_per_s = constants.beta_per_m2_s * constants.d_max_m**2
