@@ -20,6 +20,7 @@ from rilaas.evaluate.driving import (
     score_trajectory,
 )
 from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
+from rilaas.evaluate.driving.objective.score import FAMILIES
 from rilaas.report import Report
 
 GENTLE = Spawn(0.02, 0.1)
@@ -100,12 +101,25 @@ def test_a_driver_that_keeps_its_lane_passes(good):
 
 
 def test_every_metric_has_its_unit_direction_interval_and_count(good):
-    assert set(METRICS) <= set(good.metrics)
+    assert {"driven_lane_m", "lane_time_share", "survival_s"} <= set(good.metrics)
     for name, definition in METRICS.items():
+        values = [episode.metrics[name] for episode in good.episodes if name in episode.metrics]
+        if not values:
+            assert name not in good.metrics
+            assert all(episode.absent[name] for episode in good.episodes)
+            continue
         metric = good.metrics[name]
-        assert (metric.unit, metric.direction, metric.n) == (definition.unit, definition.direction, 5)
+        assert (metric.unit, metric.direction, metric.n) == (definition.unit, definition.direction, len(values))
         assert metric.low <= metric.mean <= metric.high
-        assert metric.mean == pytest.approx(np.mean([episode.metrics[name] for episode in good.episodes]))
+        assert metric.mean == pytest.approx(np.mean(values))
+        assert (metric.median, metric.minimum) == (pytest.approx(np.median(values)), min(values))
+
+
+def test_the_headline_comes_first_and_then_family_by_family(good):
+    groups = list(dict.fromkeys(metric.group for metric in good.metrics.values()))
+    assert groups[0] == ""
+    order = [family.title for family in FAMILIES]
+    assert groups[1:] == [title for title in order if title in groups]
 
 
 def test_round_trips_are_told_by_server(good, bad):
@@ -262,5 +276,6 @@ def test_scores_are_those_of_the_trajectory():
     steps = []
     run_suite(FollowYellow(), Suite("s", "", LOOP[:1]), on_episode=steps.append)
     episode = steps[0].episode
-    assert episode.scores == score_trajectory(episode.tile_map, episode.result.t_s, episode.result.poses)
+    anchored = score_trajectory(episode.tile_map, episode.result.t_s, episode.result.poses)
+    assert {name: episode.scores[name] for name in anchored} == anchored
     assert math.isclose(episode.scores["survival_s"], 4.0)

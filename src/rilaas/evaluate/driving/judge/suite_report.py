@@ -1,34 +1,33 @@
-"""A suite's episodes as a report: metrics, thresholds, every map with its ways, what the robot saw."""
+"""A suite's episodes as a report: its metrics by family, its verdict and one sentence."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
 from rilaas.evaluate.driving.judge.suite_figures import figures
+from rilaas.evaluate.driving.judge.suite_table import Check, checks_of, mean_of, tables
 from rilaas.evaluate.driving.objective.score import METRICS
-from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
-from rilaas.report import Cell, Metric, Report, Table, metric_text, provenance, summarize
+from rilaas.evaluate.driving.scenario.suite import Suite
+from rilaas.report import Metric, Report, metric_text, provenance, summarize
 
-_HEADLINE = ("driven_lane_m", "lane_time_share", "survival_s", "lateral_deviation_m_s")
+HEADLINE = (
+    "driving_score",
+    "driven_lane_m",
+    "lane_time_share",
+    "survival_share",
+    "traffic_law_cost",
+    "valid_direction_share",
+    "heading_error_mean_rad2",
+)
+"""What a report shows first, where it is there."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """A threshold, applied."""
-
-    threshold: Threshold
-    place: str
-    metric: Metric
-
-    @property
-    def is_met(self) -> bool:
-        return self.metric.n > 0 and self.threshold.is_met(self.metric.mean)
+SAMPLES = 1000
+"""How many round trips a report keeps: latencies can be drawn from them."""
 
 
 def build_report(
@@ -51,31 +50,32 @@ def build_report(
         command: The command line; ``sys.argv`` where None.
     """
     by_map: dict[str, list[ScoredEpisode]] = defaultdict(list)
+    seen: dict[str, list[ScoredEpisode]] = defaultdict(list)
     for episode in episodes:
         by_map[episode.tile_map.name].append(episode)
-    checks = list(_checks(suite, episodes, by_map))
+        if len(episode.result.t_s):
+            seen[episode.tile_map.name].append(episode)
+    checks = checks_of(suite, episodes, by_map)
     metrics = _driving_metrics(episodes) | _reference_metric(episodes, reference_m) | _call_metrics(episodes, latency)
+    metrics = dict(sorted(metrics.items(), key=lambda item: bool(item[1].group)))  # the headline first
     return Report(
         kind="evaluation",
         verdict=_verdict(suite, episodes, checks),
         summary=_summary(suite, episodes, metrics, checks),
         metrics=metrics,
         episodes=tuple(episode.row for episode in episodes),
-        tables=tuple(_tables(suite, episodes, by_map, checks, latency)),
-        figures=tuple(figures(episodes, by_map, reference_m, deadline_s)),
+        tables=tuple(tables(suite, episodes, by_map, checks, latency)),
+        figures=tuple(figures(episodes, seen, reference_m, deadline_s)),
+        samples=_samples(episodes),
         provenance=provenance(sorted({episode.result.seed for episode in episodes}), command=command),
     )
 
 
 def _driving_metrics(episodes: Sequence[ScoredEpisode]) -> dict[str, Metric]:
-    names = [*_HEADLINE, *(name for name in METRICS if name not in _HEADLINE)]
-    metrics = {name: _mean_of(episodes, name) for name in names}
+    """The headline first, then family by family; a metric that no episode has is left away."""
+    names = dict.fromkeys([*(name for name in HEADLINE if name in METRICS), *METRICS])
+    metrics = {name: mean_of(episodes, name, "" if name in HEADLINE else METRICS[name].family) for name in names}
     return {name: metric for name, metric in metrics.items() if metric.n}
-
-
-def _mean_of(episodes: Sequence[ScoredEpisode], name: str) -> Metric:
-    values = [episode.scores[name] for episode in episodes if name in episode.scores]
-    return summarize(values, METRICS[name].unit, METRICS[name].direction)
 
 
 def _reference_metric(
@@ -102,16 +102,18 @@ def _call_metrics(episodes: Sequence[ScoredEpisode], latency: Latency) -> dict[s
     return metrics
 
 
-def _checks(
-    suite: Suite, episodes: Sequence[ScoredEpisode], by_map: Mapping[str, Sequence[ScoredEpisode]]
-) -> Iterator[_Check]:
-    for threshold in suite.thresholds:
-        places = by_map if threshold.over == "each_map" else {"all episodes": episodes}
-        for place, part in places.items():
-            yield _Check(threshold, place, _mean_of(part, threshold.metric))
+def _samples(episodes: Sequence[ScoredEpisode]) -> dict[str, tuple[float, ...]]:
+    """Round trips, thinned where they are many to evenly spaced quantiles, which are distributed as they are."""
+    parts = [episode.result.round_trip_s for episode in episodes]
+    every = np.sort(np.concatenate(parts)) if parts else np.empty(0)
+    if not every.size:
+        return {}
+    if every.size > SAMPLES:
+        every = every[((np.arange(SAMPLES) + 0.5) * every.size / SAMPLES).astype(int)]
+    return {"round_trip_s": tuple(round(float(value), 7) for value in every)}
 
 
-def _verdict(suite: Suite, episodes: Sequence[ScoredEpisode], checks: Sequence[_Check]) -> str:
+def _verdict(suite: Suite, episodes: Sequence[ScoredEpisode], checks: Sequence[Check]) -> str:
     is_whole = len(episodes) == len(suite.scenarios) and all(episode.result.is_scored for episode in episodes)
     if any(check.metric.n and not check.is_met for check in checks):
         return "failed"
@@ -119,18 +121,22 @@ def _verdict(suite: Suite, episodes: Sequence[ScoredEpisode], checks: Sequence[_
 
 
 def _summary(
-    suite: Suite, episodes: Sequence[ScoredEpisode], metrics: Mapping[str, Metric], checks: Sequence[_Check]
+    suite: Suite, episodes: Sequence[ScoredEpisode], metrics: Mapping[str, Metric], checks: Sequence[Check]
 ) -> str:
     completed = sum(not episode.failed for episode in episodes)
     sentences = [f"{completed} of {len(episodes)} episodes completed"]
     if len(episodes) < len(suite.scenarios):
         sentences = [f"Interrupted after {len(episodes)} of {len(suite.scenarios)} episodes: {completed} completed"]
+    if "driving_score" in metrics:
+        sentences.append(f"Driving score: {metric_text(metrics['driving_score'])}")
     if "driven_lane_m" in metrics:
         sentences.append(f"Along the lane: {metric_text(metrics['driven_lane_m'])}")
     if "lane_time_share" in metrics:
         sentences.append(f"Time in lane: {metric_text(metrics['lane_time_share'])}")
     if unscored := sum(not episode.result.is_scored for episode in episodes):
-        sentences.append(f"{unscored} could not be scored, for nobody answered")
+        sentences.append(f"{unscored} could not be scored, for nobody answered or the simulator was gone")
+    if again := sum(bool(episode.lost) and episode.result.is_scored for episode in episodes):
+        sentences.append(f"{again} driven again, for the infrastructure had failed")
     missed = [check for check in checks if check.metric.n and not check.is_met]
     if missed:
         first = missed[0]
@@ -138,40 +144,3 @@ def _summary(
         what = f"{first.threshold.metric} over {first.place} is {metric_text(first.metric)}, not {first.threshold}"
         sentences.append(f"{len(missed)} of {len(checks)} thresholds missed: {what}{more}")
     return ". ".join(sentences) + "."
-
-
-def _tables(
-    suite: Suite,
-    episodes: Sequence[ScoredEpisode],
-    by_map: Mapping[str, Sequence[ScoredEpisode]],
-    checks: Sequence[_Check],
-    latency: Latency,
-) -> Iterator[Table]:
-    names = ("driven_lane_m", "lane_time_share", "lateral_deviation_m_s")
-    rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (name, len(part), sum(episode.failed for episode in part), *(metric_text(_mean_of(part, n)) for n in names))
-        for name, part in by_map.items()
-    )
-    yield Table("By map", ("map", "episodes", "failed", *names), rows, "Means with 95 % bootstrap intervals.")
-    if checks:
-        yield Table(
-            "Thresholds",
-            ("metric", "over", "needed", "reached", "met"),
-            tuple(
-                (c.threshold.metric, c.place, str(c.threshold), metric_text(c.metric), "yes" if c.is_met else "no")
-                for c in checks
-            ),
-        )
-    lost: Counter[str] = Counter()
-    for episode in episodes:
-        lost.update(episode.result.counts)
-    if set(lost) - {"answers"}:
-        yield Table("Calls", ("outcome", "calls"), tuple(lost.most_common()), "A lost call keeps the command before.")
-    facts: list[tuple[Cell, ...]] = [
-        ("suite", suite.name),
-        ("digest", suite.digest),
-        ("episodes", f"{len(episodes)} of {len(suite.scenarios)}"),
-        ("latency", latency.text),
-    ]
-    reasons = sorted({episode.result.reason for episode in episodes} - {""})
-    yield Table("Suite", ("", "value"), (*facts, *(("failure", reason) for reason in reasons)))
