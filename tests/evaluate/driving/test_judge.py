@@ -92,7 +92,8 @@ def bad():
 def test_a_driver_that_keeps_its_lane_passes(good):
     assert good.kind == "evaluation"
     assert good.verdict == "passed"
-    assert good.summary.startswith("5 of 5 episodes completed. Along the lane: ")
+    assert good.summary.startswith("5 of 5 episodes completed. Driving score: ")
+    assert "Along the lane: " in good.summary
     assert good.metrics["lane_time_share"].mean == pytest.approx(1.0)
     assert good.metrics["survival_s"].mean == pytest.approx(4.0)
     assert good.metrics["driven_lane_m"].n == 5

@@ -7,12 +7,16 @@ from dataclasses import dataclass, replace
 
 from rilaas.evaluate.driving.objective import (
     anchor,
+    behavior_metrics,
+    carla,
     collision,
     comfort,
+    nuplan,
     performance,
     safety_distance,
     stay_in_lane,
     stop_at_intersection,
+    time_to_collision,
     traffic_law,
 )
 from rilaas.evaluate.driving.objective.constants import Constants
@@ -46,6 +50,10 @@ FAMILIES: tuple[Family, ...] = (
     Family("Traffic law: keep the safety distance", safety_distance.METRICS, safety_distance.score),
     Family("Traffic law: avoid collisions", collision.METRICS, collision.score),
     Family("Comfort", comfort.METRICS, comfort.score),
+    Family("CARLA Leaderboard", carla.METRICS, carla.score),
+    Family("Time to collision (nuPlan)", time_to_collision.METRICS, time_to_collision.score),
+    Family("Comfort bounds (nuPlan)", nuplan.METRICS, nuplan.score),
+    Family("Behavior Metrics", behavior_metrics.METRICS, behavior_metrics.score),
 )
 """In the order of a report. The infractions of all traffic laws come from ``traffic_law``, which knows the task."""
 
