@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rilaas.cli.config import Settings
+from rilaas.cli.evaluate_record import RunRecording
 from rilaas.cli.output import Output
 from rilaas.cli.policy import is_remote, load_local, open_policy
 from rilaas.cli.progress import SuiteProgress
@@ -16,7 +17,7 @@ from rilaas.core import InvalidInput, MissingDependency, Policy
 from rilaas.report import Report
 
 if TYPE_CHECKING:
-    from rilaas.evaluate.driving import Latency, Suite
+    from rilaas.evaluate.driving import Latency, Progress, Suite
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Course:
         settings: Of this call.
         workers: Processes.
         output: Where the talk goes.
+        recording: Takes the episodes of the run; None where nobody asked for recordings.
     """
 
     suite: Suite
@@ -36,6 +38,7 @@ class Course:
     settings: Settings
     workers: int
     output: Output
+    recording: RunRecording | None = None
 
 
 def read_suite(name: str, episodes: int | None = None) -> Suite:
@@ -77,7 +80,15 @@ def drive(text: str, course: Course) -> Report:
     from rilaas.evaluate.driving import run_suite
 
     suite, settings, output, workers = course.suite, course.settings, course.output, course.workers
-    progress = SuiteProgress(suite, output)
+    progress, recording = SuiteProgress(suite, output), course.recording
+    if recording is not None:
+        recording.begin(text, suite, course.latency)
+
+    def on_episode(done: Progress) -> None:
+        progress.episode(done)
+        if recording is not None:
+            recording.episode(done)
+
     with ExitStack() as stack:
         made: Policy | Callable[[], Policy]
         if workers == 1:
@@ -94,8 +105,9 @@ def drive(text: str, course: Course) -> Report:
             suite,
             latency=course.latency,
             deadline_s=settings.deadline,
-            on_episode=progress.episode,
+            on_episode=on_episode,
             on_frame=progress.frame if workers == 1 else None,
             workers=workers,
+            film_hz=recording.film_hz if recording is not None else 0.0,
         )
     return replace(report, summary=f"{name} in {place}: {report.summary}")

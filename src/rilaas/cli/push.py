@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,10 @@ from typing import Any
 import click
 
 from rilaas.cli.config import Settings, read_settings
-from rilaas.cli.hub_target import Transfer, model_path, open_hub, owned
+from rilaas.cli.hub_target import model_path, open_hub, owned
 from rilaas.cli.output import Output, output_options
-from rilaas.core import Conflict, InvalidInput, ModelRef, NotFound, Unavailable
+from rilaas.cli.sending import send_parts
+from rilaas.core import InvalidInput, ModelRef, NotFound, Unavailable
 from rilaas.report import Report, Table, provenance, summarize
 from rilaas.store import ModelFolder, Shelf, pack, read_model_folder
 from rilaas.wire import HubConnection
@@ -29,8 +29,6 @@ To a hub:
   rilaas push models/lane-following --hub http://127.0.0.1:8080 --note "more night scenes"
   rilaas push quantized --as lane-following:3 --variant int8
 """
-_PART_BYTES = (2**18, 16 * 2**20)  # the first part, and the largest
-_PART_S = 1.0  # parts grow until each takes so long: a broken line loses about a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +101,7 @@ def command(
         stored = Shelf(settings.home).push(model)
         ref, archive = str(stored.ref), stored.archive
         output.talk(f"{'stored as' if stored.is_new else 'already there as'} {ref}")
-        following = (
-            f"rilaas evaluate {ref} --suite lf" if _drives(model) else f"rilaas predict {ref} INPUT.npz"
-        )
+        following = f"rilaas evaluate {ref} --suite lf" if _drives(model) else f"rilaas predict {ref} INPUT.npz"
     else:
         out.mkdir(parents=True, exist_ok=True)
         archive = pack(model, out)
@@ -173,7 +169,7 @@ def _send(hub: HubConnection, archive: Path, said: Said, output: Output) -> dict
             sha256.update(chunk)
     digest, size_bytes = sha256.hexdigest(), archive.stat().st_size
     try:
-        _send_parts(hub, archive, digest, size_bytes, output)
+        send_parts(hub, archive, digest, size_bytes, output)
     except (KeyboardInterrupt, Unavailable):
         output.progress_done()
         output.talk("The hub keeps what it has got for two days: the same command goes on there.")
@@ -183,29 +179,6 @@ def _send(hub: HubConnection, archive: Path, said: Said, output: Output) -> dict
     body |= {"variant": said.variant, "of": of}
     made: dict[str, Any] = hub.post(f"{model_path(said.ref)}/versions", body)
     return made
-
-
-def _send_parts(hub: HubConnection, archive: Path, sha256: str, size_bytes: int, output: Output) -> None:
-    address = f"/api/v1/uploads/{sha256}"
-    state = hub.get(address, size_bytes=size_bytes)
-    if state["received_bytes"]:
-        output.talk(f"going on after {1e-6 * state['received_bytes']:.1f} MB that the hub has already")
-    transfer, length = Transfer(size_bytes, output, state["received_bytes"]), _PART_BYTES[0]
-    with archive.open("rb") as file:
-        while not state["is_complete"]:
-            offset = state["received_bytes"]
-            file.seek(offset)
-            start_s = time.monotonic()
-            try:
-                state = hub.put(address, file.read(length), size_bytes=size_bytes, offset=offset)
-            except Conflict:  # an answer was lost, and the part had come
-                state = hub.get(address, size_bytes=size_bytes)
-                if state["received_bytes"] <= offset:
-                    raise
-            if time.monotonic() - start_s < _PART_S:
-                length = min(2 * length, _PART_BYTES[1])
-            transfer.at(state["received_bytes"])
-    output.progress_done()
 
 
 def _drives(model: ModelFolder) -> bool:

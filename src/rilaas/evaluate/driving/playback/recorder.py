@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -168,6 +168,17 @@ class Recorder:
         for each in self.kept:
             yield from (path for path in (each.path, each.beside(".html")) if path.is_file())
             yield from (each.beside(f".{name}") for name in self._exports)
+
+
+def check_formats(formats: Iterable[str]) -> None:
+    """See whether recordings can be exported, before anything is driven.
+
+    Raises:
+        InvalidInput: A format is unknown.
+        MissingDependency: Its package is not installed.
+    """
+    for name in formats:
+        _export(name)
 
 
 def _badness(episode: ScoredEpisode) -> tuple[bool, bool, float]:
