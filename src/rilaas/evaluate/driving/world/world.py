@@ -1,9 +1,11 @@
-"""The flat tile world: one robot on a map, seen by its camera, moved by its wheels. Headless and deterministic."""
+"""The flat tile world: a robot on a map among others, with camera and wheels. Headless and deterministic."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -21,18 +23,31 @@ from rilaas.evaluate.driving.view.appearance import Appearance, vary
 from rilaas.evaluate.driving.view.camera import Camera
 from rilaas.evaluate.driving.view.ground import Ground, draw_ground
 from rilaas.evaluate.driving.view.view import Frame, View
+from rilaas.evaluate.driving.world.contact import advance_among
 from rilaas.evaluate.driving.world.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
 from rilaas.evaluate.driving.world.simulator import HISTORY, Snapshot
+from rilaas.evaluate.driving.world.town import STEP_S, Town
 
 # Streams of chance, one for each thing that a scenario's seed draws.
-_APPEARANCE, _GAINS = 0xA99E, 0x6A14
+_APPEARANCE, _GAINS, _MOTORS, _DRAG, _DELAY = 0xA99E, 0x6A14, 0x6A15, 0x6A16, 0x6A17
+
+_PARTS = {
+    "light": ("unevenness", "shadows", "gain", "contrast", "gamma", "sky", "haze"),
+    "colours": ("ground", "white", "yellow", "red", "grain", "wear", "seed"),
+    "camera": ("noise", "blur_px", "pitch_error_rad", "height_error_m"),
+}
+"""Fields of an appearance, by which part of it a scenario may vary alone."""
 
 
 class World:
     """A scenario that runs.
 
     Time is counted in ticks of at most 1 ms, a whole number of them in each ``dt_s`` of the scenario; the camera
-    takes a frame every ``dt_s``. The episode is over when the axle's middle is not on a road tile.
+    takes a frame every ``dt_s``. The others (``world.town``) move every ``STEP_S``, however time is sliced, and stand
+    meanwhile; the robot is held by a body that it meets. Whether that ends the episode is not the world's affair.
+
+    Attributes:
+        town: The others; None where there is nobody.
 
     Args:
         scenario: What to run.
@@ -49,12 +64,10 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.tile_map: TileMap = load_map(scenario.map)
-        self.actors: tuple[Actor, ...] = ()
-        self.signals: tuple[StopLine, ...] = ()
         self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
         self.tick_s = scenario.dt_s / self.ticks_per_frame
         self._dynamics = robot_of(scenario)
-        self._delay = DelayLine(scenario.command_delay_s, self.tick_s)
+        self._delay = DelayLine(command_delay_of(scenario), self.tick_s)
         if appearance is None:
             appearance = appearance_of(scenario)
         fixed = appearance == Appearance()
@@ -65,23 +78,30 @@ class World:
             noise=math.hypot(appearance.noise, scenario.camera_noise),
             seed=scenario.seed,
         )
-        self._start = start_pose(self.tile_map, scenario)
+        x, y, heading = (float(value) for value in start_pose(self.tile_map, scenario))
+        self._start: Pose = (x, y, heading)
         self.reset()
+        self.actors: tuple[Actor, ...] = self.town.actors if self.town else ()
+        self.signals: tuple[StopLine, ...] = self.town.signals if self.town else ()
 
     def reset(self) -> Snapshot:
         """See ``Simulator.reset``."""
         self._delay.reset()
         self.tick = 0
-        x, y, heading = (float(value) for value in self._start)
-        self.motion = Motion(x, y, heading)
+        self.motion = Motion(*self._start)
+        self.town = Town(self.scenario, self.tile_map, self._start) if Town.is_needed(self.scenario) else None
+        self._town_steps = 0
         self._taken: deque[Snapshot] = deque([self.snapshot], maxlen=HISTORY + 1)
         return self.snapshot
 
     @property
     def snapshot(self) -> Snapshot:
         """The world as it is now."""
-        motion = self.motion
-        return Snapshot(self.tick, motion.pose, motion.speed_m_per_s, motion.rate_rad_per_s)
+        motion, town = self.motion, self.town
+        if town is None:
+            return Snapshot(self.tick, motion.pose, motion.speed_m_per_s, motion.rate_rad_per_s)
+        others = town.poses, town.signal_states(self.t_s)
+        return Snapshot(self.tick, motion.pose, motion.speed_m_per_s, motion.rate_rad_per_s, *others)
 
     @property
     def t_s(self) -> float:
@@ -142,12 +162,28 @@ class World:
                 f"Wheels ({left}, {right}) for {ticks} ticks: duty cycles are finite numbers, ticks >= 0."
             )
         acting = self._delay.hold((left, right), ticks)
-        self.motion = advance(self.motion, acting, self.tick_s, self._dynamics)
-        self.tick += ticks
+        if self.town is None:
+            self.motion = advance(self.motion, acting, self.tick_s, self._dynamics)
+            self.tick += ticks
+        else:
+            self._advance_among(self.town, acting)
         snapshot = self.snapshot
         if ticks and self.tick % self.ticks_per_frame == 0:
             self._taken.append(snapshot)
         return snapshot
+
+    def _advance_among(self, town: Town, acting: Sequence[Wheels]) -> None:
+        done = 0
+        while done < len(acting):
+            due = math.ceil((self._town_steps + 1) * STEP_S / self.tick_s - 1e-6)
+            count = min(len(acting) - done, due - self.tick)
+            part = acting[done : done + count]
+            self.motion = advance_among(self.motion, part, self.tick_s, self._dynamics, town.boxes)
+            self.tick += count
+            done += count
+            if self.tick == due:
+                town.step(self.motion, self.t_s)
+                self._town_steps += 1
 
     def look(self) -> Frame:
         """What the camera sees now, (H, W, 3) uint8 RGB."""
@@ -161,23 +197,55 @@ class World:
         return self._draw(self._taken[number - newest - 1])
 
     def _draw(self, snapshot: Snapshot) -> Frame:
-        return self._view.frame(snapshot.pose, snapshot.tick // self.ticks_per_frame)
+        number = snapshot.tick // self.ticks_per_frame
+        if self.town is None:
+            return self._view.frame(snapshot.pose, number)
+        standing = tuple(zip(self.actors, snapshot.actors, strict=True))
+        return self._view.frame(
+            snapshot.pose, number, standing, tuple(zip(self.signals, snapshot.signals, strict=True))
+        )
 
 
 def appearance_of(scenario: Scenario) -> Appearance:
-    """The look of a scenario's world, drawn from its seed where it is ``varied``."""
+    """The look of a scenario's world; what varies in it is drawn from its seed."""
     if scenario.appearance == "fixed":
         return Appearance()
-    return vary(np.random.default_rng([scenario.seed, _APPEARANCE]))
+    drawn = vary(np.random.default_rng([scenario.seed, _APPEARANCE]))
+    if scenario.appearance == "varied":
+        return drawn
+    return replace(Appearance(), **{name: getattr(drawn, name) for name in _PARTS[scenario.appearance]})
 
 
 def robot_of(scenario: Scenario) -> Dynamics:
     """The robot of a scenario, with the faults drawn from its seed."""
-    if not scenario.wheel_gain_spread:
-        return Dynamics()
-    rng = np.random.default_rng([scenario.seed, _GAINS])
-    left, right = np.clip(1.0 + scenario.wheel_gain_spread * rng.standard_normal(2), 0.5, 1.5)
-    return Dynamics(left_gain=float(left), right_gain=float(right))
+    nominal = Dynamics()
+    left, right = _factors(scenario, _GAINS, scenario.wheel_gain_spread, 2)
+    (motors,) = _factors(scenario, _MOTORS, scenario.motor_gain_spread, 1)
+    (drag,) = _factors(scenario, _DRAG, scenario.drag_spread, 1)
+    return Dynamics(
+        drag_v=drag * nominal.drag_v,
+        drag_w=drag * nominal.drag_w,
+        gain_v=motors * nominal.gain_v,
+        gain_w=motors * nominal.gain_w,
+        left_gain=left,
+        right_gain=right,
+    )
+
+
+def command_delay_of(scenario: Scenario) -> float:
+    """From command to wheels in a scenario [s], drawn from its seed where it varies."""
+    if not scenario.command_delay_spread_s:
+        return scenario.command_delay_s
+    rng = np.random.default_rng([scenario.seed, _DELAY])
+    return max(0.0, scenario.command_delay_s + scenario.command_delay_spread_s * float(rng.standard_normal()))
+
+
+def _factors(scenario: Scenario, stream: int, spread: float, count: int) -> list[float]:
+    """Numbers around 1, at most half away from it."""
+    if not spread:
+        return [1.0] * count
+    rng = np.random.default_rng([scenario.seed, stream])
+    return [float(value) for value in np.clip(1.0 + spread * rng.standard_normal(count), 0.5, 1.5)]
 
 
 @lru_cache(maxsize=8)
