@@ -25,7 +25,7 @@ from rilaas.hub.actions.sample import Posted, post_samples
 from rilaas.hub.actions.subscription import subscribe
 from rilaas.hub.models import Evaluation, Job, Model, Placement, Run
 from rilaas.hub.pages import PAGES
-from rilaas.report import Episode, Provenance, Report, Table, summarize
+from rilaas.report import Episode, Figure, Provenance, Report, Table, summarize
 from tests.hub.model_folder import push_folder
 from tests.hub.run_parts import worker_here
 from tests.hub.ssh_keys import public_line
@@ -89,12 +89,13 @@ def _data(alice, tmp_path, monkeypatch):
 
 def report():
     """A report of which every word is hostile."""
-    runs = tuple(Episode(EVIL, seed, EVIL, {EVIL: 1.0}, seed == 1) for seed in range(3))
+    runs = tuple(Episode(EVIL, seed, EVIL, {EVIL: 1.0}, seed == 1, {"zebra": EVIL}) for seed in range(3))
     metrics = {EVIL: summarize([1.0, 2.0], "<zebra>", "higher"), "round_trip_s": summarize([0.1], "s", "lower")}
     source = Provenance(EVIL, EVIL, (0, 1, 2), {"cpu": EVIL}, f"rilaas evaluate '{EVIL}'")
-    return Report(
-        "evaluation", "passed", metrics, source, EVIL, runs, (Table("Suite", ("", ""), (("suite", EVIL),)),)
-    )
+    tables = (Table("Suite", ("", EVIL), (("suite", EVIL),), EVIL),)
+    svg = f"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><title>{EVIL}</title></svg>".encode()
+    figures = (Figure(EVIL, svg, "image/svg+xml", EVIL, EVIL),)
+    return Report("evaluation", "passed", metrics, source, EVIL, runs, tables, figures)
 
 
 def addresses(**ids):

@@ -9,7 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rilaas.core import InvalidInput, NotFound, PermissionDenied
 from rilaas.hub.actions.evaluation import add_evaluation, delete_evaluation
 from rilaas.hub.models import Episode, Evaluation, Model, Variant, Version
-from rilaas.hub.queries.evaluation import compare_evaluations, evaluations_box, show_episode, show_evaluation
+from rilaas.hub.queries.evaluation import evaluations_box, show_episode
+from rilaas.hub.queries.evaluation_compare import compare_evaluations
+from rilaas.hub.queries.evaluation_page import show_evaluation
 from rilaas.report import Episode as Run
 from rilaas.report import Provenance, Report, Table, summarize
 

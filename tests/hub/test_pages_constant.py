@@ -48,6 +48,7 @@ ADDRESSES = {
     "models": "/models",
     "models/new": "/models/new",
     "models/<part:owner>/<part:name>": "/models/alice/affine",
+    "models/<part:owner>/<part:name>/evaluate": "/models/alice/affine/evaluate",
     "models/<part:owner>/<part:name>/new": "/models/alice/affine/new",
     "models/<part:owner>/<part:name>/runs": "/models/alice/affine/runs",
     "models/<part:owner>/<part:name>/try": "/models/alice/affine/try",

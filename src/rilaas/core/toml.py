@@ -23,13 +23,27 @@ def read_toml(path: Path) -> dict[str, Any]:
         InvalidInput: It is not UTF-8 or not TOML; the message names file, line and column.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.") from None
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8 text (byte {error.start}).") from None
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """Parse TOML that was read already.
+
+    Args:
+        text: Of a file.
+        where: What the message calls it.
+
+    Raises:
+        InvalidInput: It is not TOML; the message names line and column.
+    """
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InvalidInput(f"{path} is not valid TOML: {error}.") from None
+        raise InvalidInput(f"{where} is not valid TOML: {error}.") from None
 
 
 def checked_table(value: Any, where: str, known: Collection[str] | None = None) -> dict[str, Any]:

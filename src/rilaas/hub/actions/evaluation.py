@@ -6,11 +6,13 @@ import math
 
 from django.db import transaction
 
-from rilaas.core import InvalidInput, NotFound
+from rilaas.core import Conflict, InvalidInput, NotFound
 from rilaas.hub.actions.event import record
 from rilaas.hub.models import Episode, Evaluation, Model, Person, Variant
+from rilaas.hub.models.job import QUEUED, RUNNING
 from rilaas.hub.queries.access import find_model
 from rilaas.hub.queries.variant import variant_of
+from rilaas.report import Episode as Row
 from rilaas.report import Report, metric_row
 
 MAX_REPORT_BYTES = 32 * 2**20
@@ -38,35 +40,41 @@ def add_evaluation(person: Person, data: bytes, *, model: str = "", revision: st
     report = _read(data)
     judged, variant = _judged(person, model, revision)
     with transaction.atomic():
-        evaluation = Evaluation.objects.create(
-            owner=person,
-            model=judged,
-            variant=variant,
-            kind=report.kind[:40],
-            suite=_suite(report)[:100],
-            verdict=report.verdict,
-            summary=report.summary,
-            # With their places in the order, which a database may not keep.
-            metrics={
-                name: {**metric_row(metric), "position": i} for i, (name, metric) in enumerate(report.metrics.items())
-            },
-            report=report.to_json(),
-        )
-        episodes = [
-            Episode(
-                evaluation=evaluation,
-                index=i,
-                scenario=each.scenario[:200],
-                seed=each.seed,
-                status=each.status[:200],
-                failed=each.failed,
-                metrics={name: float(value) for name, value in each.metrics.items() if math.isfinite(value)},
-            )
-            for i, each in enumerate(report.episodes)
-        ]
-        Episode.objects.bulk_create(episodes, batch_size=_BATCH)
+        evaluation = Evaluation.objects.create(owner=person, model=judged, variant=variant, kind=report.kind[:40])
+        fill_in(evaluation, report)
         record(person, "evaluation added", model or f"evaluation {evaluation.pk}", report.verdict)
     return evaluation
+
+
+def fill_in(evaluation: Evaluation, report: Report) -> None:
+    """Keep a report in an evaluation, in place of what it had; call it inside the act's transaction."""
+    evaluation.kind = report.kind[:40]
+    evaluation.suite = _suite(report)[:100] or evaluation.suite
+    evaluation.verdict = report.verdict
+    evaluation.summary = report.summary
+    # With their places in the order, which a database may not keep.
+    evaluation.metrics = {
+        name: {**metric_row(metric), "position": i} for i, (name, metric) in enumerate(report.metrics.items())
+    }
+    evaluation.report = report.to_json()
+    evaluation.save(update_fields=["kind", "suite", "verdict", "summary", "metrics", "report"])
+    evaluation.episodes.all().delete()
+    rows = [to_row(evaluation, i, each) for i, each in enumerate(report.episodes)]
+    Episode.objects.bulk_create(rows, batch_size=_BATCH)
+
+
+def to_row(evaluation: Evaluation, index: int, episode: Row) -> Episode:
+    """An episode of a report as a row that is not written yet."""
+    return Episode(
+        evaluation=evaluation,
+        index=index,
+        scenario=episode.scenario[:200],
+        seed=episode.seed,
+        status=episode.status[:200],
+        failed=episode.failed,
+        metrics={name: float(value) for name, value in episode.metrics.items() if math.isfinite(value)},
+        absent={name: reason[:300] for name, reason in episode.absent.items()},
+    )
 
 
 def delete_evaluation(person: Person, evaluation_id: int) -> None:
@@ -74,11 +82,15 @@ def delete_evaluation(person: Person, evaluation_id: int) -> None:
 
     Raises:
         NotFound: It is not the person's.
+        Conflict: It is being driven.
     """
     with transaction.atomic():
-        evaluation = Evaluation.objects.defer("report").filter(owner=person, pk=evaluation_id).first()
+        mine = Evaluation.objects.select_related("job").defer("report", "plan")
+        evaluation = mine.filter(owner=person, pk=evaluation_id).first()
         if evaluation is None:
             raise NotFound("There is no such evaluation of yours.")
+        if evaluation.job is not None and evaluation.job.state in (QUEUED, RUNNING):
+            raise Conflict(f"Evaluation {evaluation_id} is {evaluation.job.state}.", "Cancel it first.")
         evaluation.delete()
         record(person, "evaluation deleted", f"evaluation {evaluation_id}")
 

@@ -93,7 +93,9 @@ def _stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     )
 
 
-_NOUNS = "datasets deployments evaluations jobs machines metrics models policy robots runs tokens uploads"
+_NOUNS = (
+    "datasets deployments evaluation_runs evaluations jobs machines metrics models policy robots runs tokens uploads"
+)
 
 for _noun in _NOUNS.split():
     api.add_router("", f"{__name__}.{_noun}.router")

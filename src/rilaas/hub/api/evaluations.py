@@ -9,14 +9,11 @@ from ninja import Router, Schema, Status
 
 from rilaas.core import InvalidInput
 from rilaas.hub.actions.evaluation import MAX_REPORT_BYTES, add_evaluation, delete_evaluation
+from rilaas.hub.api.picture import picture
 from rilaas.hub.api.token import caller
-from rilaas.hub.queries.evaluation import (
-    compare_evaluations,
-    full_report,
-    list_evaluations,
-    show_episode,
-    show_evaluation,
-)
+from rilaas.hub.queries.evaluation import full_report, list_evaluations, show_episode
+from rilaas.hub.queries.evaluation_compare import compare_evaluations
+from rilaas.hub.queries.evaluation_page import report_figure, show_evaluation
 
 router = Router(tags=["evaluations"])
 # What a report says is shown as it is, but nothing of it runs and nothing of it belongs to this site.
@@ -27,6 +24,7 @@ _BODY = {
         "content": {"application/json": {"schema": {"type": "object", "description": "What `--json` wrote."}}},
     }
 }
+_PICTURE = {"responses": {200: {"description": "A picture", "content": {"image/svg+xml": {}, "image/jpeg": {}}}}}
 
 
 class Made(Schema):
@@ -76,6 +74,13 @@ def delete(request: HttpRequest, evaluation_id: int) -> Status[None]:
 def episode(request: HttpRequest, evaluation_id: int, index: int) -> dict[str, Any]:
     """One episode, and how to run it again."""
     return show_episode(caller(request, "read"), evaluation_id, index)
+
+
+@router.get("/evaluations/{int:evaluation_id}/figures/{int:index}", openapi_extra=_PICTURE)
+def figure(request: HttpRequest, evaluation_id: int, index: int) -> HttpResponse:
+    """A picture of the report."""
+    found = report_figure(caller(request, "read"), evaluation_id, index)
+    return picture(found.data, found.media_type)
 
 
 @router.get("/evaluations/{int:evaluation_id}/report.json")

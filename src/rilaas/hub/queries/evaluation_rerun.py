@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import rilaas
 from rilaas.core import RilaasError
-from rilaas.core.toml import read_toml
+from rilaas.core.toml import parse_toml
+from rilaas.hub.models import Model, Variant
 
-_SUITES = Path(rilaas.__file__).parent / "evaluate" / "driving" / "scenario" / "suites"
-_NAME = re.compile(r"[a-z0-9_-]+")
+_OWN = ("name", "description", "scenarios", "thresholds")  # of the whole suite; the rest is the scenarios' world
 _KEY = re.compile(r"[A-Za-z0-9_]+")
 _WITH_VALUE = ("--suite", "--episodes", "--workers", "--report", "--json-file")
 
@@ -23,37 +22,67 @@ def rerun(command: str, suite: str, scenario: str, seed: int) -> dict[str, str]:
 
     Args:
         command: What made the whole report.
-        suite: Name of its suite; one of ours is looked into for the world that its scenarios share.
+        suite: Text of its suite, for the world that its scenarios share; '' where it is not known.
         scenario: Of the episode.
         seed: Its seed.
 
     Returns:
         ``file`` and ``command``; ``note`` where the file has to be completed by hand.
     """
-    known = _suite(suite)
-    own = [row for row in known.get("scenarios", []) if scenario in (row.get("name"), row.get("map"))]
+    known = _parsed(suite)
+    named = [row for row in known.get("scenarios", []) if scenario in (row.get("name"), row.get("map"))]
+    own = [row for row in named if seed in row["seeds"]] or named
     row = {**(own[0] if own else {"map": scenario}), "seeds": [seed]}
-    title = f"{suite or 'suite'}-{seed}"
-    lines = [f"name = {json.dumps(title)}", ""]
-    if world := known.get("world"):
-        lines += ["[world]", *_pairs(world), ""]
+    lines = [f"name = {json.dumps(f'episode-{seed}')}", ""]
+    for key, table in known.items():
+        if key in _OWN or not _KEY.fullmatch(key):
+            continue
+        if isinstance(table, list):
+            for each in table:
+                lines += [f"[[{key}]]", *_pairs(each), ""]
+        else:
+            lines += [f"[{key}]", *_pairs(table), ""]
     lines += ["[[scenarios]]", *_pairs(row)]
-    note = "" if own else f"Add the [world] and the map of the suite {suite!r}: its file is not known here."
+    note = "" if own else "Add the [world] and the map: the suite's file is not known here."
     return {"file": "\n".join(lines) + "\n", "command": _command(command), "note": note}
 
 
-def _suite(name: str) -> dict[str, Any]:
-    path = _SUITES / f"{name}.toml"
-    if not _NAME.fullmatch(name) or not path.is_file():
-        return {}
+def folder_of(model: Model, variant: Variant) -> str:
+    """What a variant's folder is called on another machine: ``lane-following-2-int8``."""
+    return f"{model.name}-{variant.revision.replace('@', '-')}"
+
+
+def planned_command(plan: Mapping[str, Any], folder: str) -> list[str]:
+    """The command that drives what the hub drove; its suite is beside it where it is none of ours.
+
+    Args:
+        plan: Of the evaluation.
+        folder: The model's.
+    """
+    suite = "suite.toml" if plan.get("suite_toml") else str(plan["suite"])
+    words = ["rilaas", "evaluate", folder, "--suite", suite]
+    episodes = ["--episodes", str(plan["episodes"])] if plan.get("episodes") else []
+    return [*words, *episodes, "--latency", str(plan["latency"])]
+
+
+def _parsed(text: str) -> dict[str, Any]:
     try:
-        return dict(read_toml(path))
-    except RilaasError:
+        return parse_toml(text, "the suite")
+    except (RilaasError, RecursionError):
         return {}
 
 
-def _pairs(table: dict[str, Any]) -> list[str]:
-    return [f"{key} = {json.dumps(value)}" for key, value in table.items() if _KEY.fullmatch(key)]
+def _pairs(table: Mapping[str, Any]) -> list[str]:
+    return [f"{key} = {_toml(value)}" for key, value in table.items() if _KEY.fullmatch(key)]
+
+
+def _toml(value: Any) -> str:
+    """A value on one line of TOML; its strings and numbers are those of JSON."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(_pairs(value))}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, default=str)
 
 
 def _command(command: str) -> str:

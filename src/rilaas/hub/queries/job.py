@@ -9,10 +9,12 @@ from django.utils import timezone
 
 from rilaas.core import NotFound, PermissionDenied
 from rilaas.hub.models import Job, Person
+from rilaas.hub.models.evaluation import EVALUATION
 from rilaas.hub.models.job import CANCELLED, FAILED, QUEUED, RUNNING
 from rilaas.hub.queries.paging import paged
 
 _OPEN = (QUEUED, RUNNING)
+_UNITS = {EVALUATION: "s of simulated time"}  # of the steps of a kind; '' where they are just counted
 
 
 def list_jobs(person: Person, *, page: str = "", everyone: bool = False) -> dict[str, Any]:
@@ -76,7 +78,7 @@ def _row(job: Job, person: Person) -> dict[str, Any]:
         "result": job.result,
         "see": _address(job),
         "can_retry": job.state in (FAILED, CANCELLED) and (job.error or {}).get("code") != "invalid_input",
-        "progress": _progress(job),
+        "progress": progress_of(job),
     }
 
 
@@ -84,11 +86,13 @@ def _address(job: Job) -> str | None:
     """Where the job's result is seen, where there is one already."""
     if job.result:
         return str(job.result.get("address", "")) or None
+    if evaluation := job.parameters.get("evaluation"):
+        return f"/evaluations/{evaluation}"
     run = job.parameters.get("run")
     return f"/runs/{run}" if run and job.state != QUEUED else None
 
 
-def _progress(job: Job) -> dict[str, Any]:
+def progress_of(job: Job) -> dict[str, Any]:
     """How far it is, and how long the rest will take at the pace so far [s]; None where that is not known."""
     until = timezone.now() if job.state == RUNNING else job.ended_at or job.heartbeat_at
     worked_s = max(0.0, (until - job.started_at).total_seconds()) if until and job.started_at else None
@@ -100,6 +104,7 @@ def _progress(job: Job) -> dict[str, Any]:
         "cancel_requested": job.cancel_requested,
         "done": job.done,
         "total": job.total,
+        "unit": _UNITS.get(job.kind, ""),
         "share": job.done / job.total if job.total else None,
         "worked_s": worked_s,
         "left_s": left_s,

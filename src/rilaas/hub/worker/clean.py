@@ -1,4 +1,4 @@
-"""Removes what nothing names any more: folders of runs and pictures, uploads that nobody froze, unpacked models."""
+"""Removes what nothing names any more: folders of runs, drives and pictures, uploads, unpacked models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rilaas.hub.actions import dataset, registry
 from rilaas.hub.actions.run import forget_trials
 from rilaas.hub.blob_store import clean as clean_uploads
 from rilaas.hub.blob_store import home
-from rilaas.hub.models import DatasetVersion, Job, Run
+from rilaas.hub.models import DatasetVersion, Evaluation, Job, Run
 from rilaas.hub.models.job import CANCELLED, FAILED, QUEUED, RUNNING
 
 _KEPT_S = 24 * 3600.0
@@ -31,6 +31,10 @@ def clean() -> None:
     named = {parameters.get("folder") for parameters in wanted.values_list("parameters", flat=True)}
     for folder in _old(home() / "incoming"):
         if folder.name not in named:
+            shutil.rmtree(folder, ignore_errors=True)
+    driven = set(map(str, Evaluation.objects.filter(job__state__in=(QUEUED, RUNNING)).values_list("pk", flat=True)))
+    for folder in _old(home() / "evaluations"):  # of one that is tried again later, all is driven again
+        if folder.name not in driven:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in _old(home() / "unpacked"):  # touched when used
         shutil.rmtree(folder, ignore_errors=True)

@@ -104,17 +104,30 @@ class Asked:
         self.signature = self._ready().policy.signature
 
     def predict(self, inputs: Tensors) -> Prediction:
-        """Ask the model, which remembers nothing of earlier questions.
+        """Ask the model, which remembers nothing of earlier questions; see ``go_on``."""
+        self.reset()
+        return self.go_on(inputs)
+
+    def reset(self) -> None:
+        """The model forgets everything; one whose process died is started again.
+
+        Raises:
+            StopWork: The attempt is to end.
+            RilaasError: It cannot be loaded.
+        """
+        self._ready().policy.reset()
+
+    def go_on(self, inputs: Tensors, *, deadline_s: float | None = None) -> Prediction:
+        """Ask the model, which remembers what it was asked since ``reset``.
 
         Raises:
             StopWork: The attempt is to end; the model was broken off.
             RilaasError: See ``ReplicaPolicy.predict``.
         """
         held = self._ready()
-        held.policy.reset()
         with self._work.ended_by(lambda: held.policy.launched.stop(0.0)):
             try:
-                answer = held.policy.predict(inputs)
+                answer = held.policy.predict(inputs, deadline_s=deadline_s)
             except ModelFailed:
                 if not held.is_alive:
                     self._work.check()

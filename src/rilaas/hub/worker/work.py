@@ -33,6 +33,7 @@ class Work:
         self.job_id, self.attempt, self.kind, self.owner = job.pk, job.attempt, job.kind, job.owner
         self.parameters: Mapping[str, Any] = job.parameters
         self.done, self.total, self.log = job.done, job.total, job.log
+        self._began_at = job.started_at or timezone.now()
         self.changes = 0  # grows whenever there is something to write down
         self._why = ""
         self._ends: list[Callable[[], object]] = []
@@ -42,6 +43,11 @@ class Work:
     def why_stopped(self) -> str:
         """One of ``REASONS``; '' while it goes on."""
         return self._why
+
+    @property
+    def worked_s(self) -> float:
+        """How long all attempts together have worked [s]."""
+        return (timezone.now() - self._began_at).total_seconds()
 
     def step(self, done: int, total: int | None = None) -> None:
         """Say how far it is.
