@@ -31,7 +31,7 @@ from rilaas.evaluate.driving.scenario.start import draw_start, start_pose
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
 from rilaas.evaluate.driving.scenario.suite_file import read_suite, suite_names
 from rilaas.evaluate.driving.simulator.check import check_simulator
-from rilaas.evaluate.driving.world.simulator import OpenSimulator, Simulator, Snapshot
+from rilaas.evaluate.driving.world.simulator import Simulator, SimulatorOf, Snapshot
 from rilaas.evaluate.driving.world.world import World
 
 __all__ = [
@@ -45,12 +45,12 @@ __all__ = [
     "LaneTrack",
     "Latency",
     "MetricDefinition",
-    "OpenSimulator",
     "Panel",
     "Progress",
     "Scenario",
     "ScoredEpisode",
     "Simulator",
+    "SimulatorOf",
     "Snapshot",
     "Spawn",
     "Suite",

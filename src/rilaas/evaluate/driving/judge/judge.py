@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from rilaas.core import InvalidInput, Policy
 from rilaas.evaluate.driving.episode.latency import Latency
-from rilaas.evaluate.driving.judge.runner import Driven, Runner, SimulatorOf, tile_world
+from rilaas.evaluate.driving.judge.runner import Driven, Runner, tile_world
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
 from rilaas.evaluate.driving.scenario.suite import Suite
+from rilaas.evaluate.driving.world.simulator import SimulatorOf
 from rilaas.report import Report
 
 

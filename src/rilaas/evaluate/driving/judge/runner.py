@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,11 +17,8 @@ from rilaas.core import InvalidInput, Policy, Unavailable
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
 from rilaas.evaluate.driving.scenario.scenario import Scenario
-from rilaas.evaluate.driving.world.simulator import Simulator
+from rilaas.evaluate.driving.world.simulator import Simulator, SimulatorOf
 from rilaas.evaluate.driving.world.world import World
-
-SimulatorOf = Callable[[Scenario], AbstractContextManager[Simulator]]
-"""Makes a simulator for one attempt at one scenario, and clears it away; may raise ``Unavailable``."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from rilaas.evaluate.driving.road.actor import GREEN, RED, YELLOW
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import Wheels
-from rilaas.evaluate.driving.world.simulator import HISTORY, OpenSimulator, Simulator, Snapshot
+from rilaas.evaluate.driving.world.simulator import HISTORY, Simulator, SimulatorOf, Snapshot
 
 STRAIGHT: Wheels = (0.5, 0.5)
 LEFT: Wheels = (0.1, 0.6)
@@ -25,7 +25,7 @@ TURNS_RAD = 0.02
 _STEPS = 10  # so many frames ahead, and the oldest frames differ from the newest
 
 
-def check_simulator(open_simulator: OpenSimulator, scenario: Scenario) -> None:
+def check_simulator(open_simulator: SimulatorOf, scenario: Scenario) -> None:
     """Check that a simulator keeps the contract; an ``AssertionError`` says which sentence it breaks.
 
     It checks the clock, snapshots, frames and how long they can be asked for, reset, determinism, that time may be
@@ -78,11 +78,10 @@ def _check_clock(simulator: Simulator, scenario: Scenario) -> None:
 def _check_snapshot(simulator: Simulator, now: Snapshot) -> None:
     numbers = (*now.pose, now.speed_m_per_s, now.rate_rad_per_s)
     assert len(now.pose) == 3, "a pose is x, y, heading"
-    assert all(isinstance(value, float) and math.isfinite(value) for value in numbers), (
-        f"pose, speed and rate are finite floats, not {numbers}"
-    )
+    assert {type(value) for value in numbers} == {float}, f"pose, speed and rate are Python floats, not {numbers}"
+    assert all(map(math.isfinite, numbers)), f"pose, speed and rate are finite, not {numbers}"
     assert len(now.actors) == len(simulator.actors), "a snapshot has a pose for each actor"
-    assert all(len(pose) == 3 and all(map(math.isfinite, pose)) for pose in now.actors), "actors' poses are finite"
+    assert all(map(math.isfinite, (number for pose in now.actors for number in pose))), "actors' poses are finite"
     assert len(now.signals) == len(simulator.signals), "a snapshot has a state for each signal"
     assert set(now.signals) <= {GREEN, YELLOW, RED}, "a signal is GREEN, YELLOW or RED"
     x_m, y_m, _ = now.pose

@@ -98,5 +98,6 @@ class Simulator(Protocol):
         ...
 
 
-OpenSimulator = Callable[[Scenario], AbstractContextManager[Simulator]]
-"""Makes the simulator of a scenario, to be used in a ``with``. It is pickled for workers. See ``simulator.registry``."""
+SimulatorOf = Callable[[Scenario], AbstractContextManager[Simulator]]
+"""Makes a fresh simulator for one attempt at one scenario, and clears it away; may raise ``Unavailable``. It is pickled
+for workers. ``simulator.registry`` knows them by name."""
