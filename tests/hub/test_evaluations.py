@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 COMMAND = "rilaas evaluate models/lane-following --suite quick-look --episodes 3 --json"
 
 
-def report(count=6, *, offset=0.0, latency_s=0.01, verdict="passed", suite="quick-look"):
+def report(count=6, *, offset=0.0, latency_s=0.01, verdict="passed", suite="quick-look", digest=""):
     runs = tuple(
         Run("oval", seed, "left the road" if seed == 3 else "done", {"driven_lane_m": offset + 10 - seed}, seed == 3)
         for seed in range(count)
@@ -30,7 +30,8 @@ def report(count=6, *, offset=0.0, latency_s=0.01, verdict="passed", suite="quic
         "round_trip_s": summarize([latency_s] * 3, "s", "lower", servers={"edge": [latency_s] * 3}),
     }
     source = Provenance("0.1.0", "", tuple(range(count)), {"cpu": "X1", "cores": 2, "memory_bytes": 10**9}, COMMAND)
-    table = Table("Suite", ("", "value"), (("suite", suite),))
+    facts = (("suite", suite), *((("digest", digest),) if digest else ()))
+    table = Table("Suite", ("", "value"), facts)
     return Report("evaluation", verdict, metrics, source, "Six drove.", runs, (table,))
 
 
@@ -192,17 +193,50 @@ def test_the_file_of_an_episode_is_a_suite(alice, tmp_path):
     assert (scenario.name, scenario.seed, scenario.duration_s) == ("oval", 3, 15.0)
 
 
-def test_two_evaluations_differ_where_their_intervals_do_not_meet(alice):
-    first = add_evaluation(alice, data()).pk
-    second = add_evaluation(alice, data(offset=50.0, latency_s=0.5)).pk
-    rows = {row["name"]: row["verdict"] for row in compare_evaluations(alice, str(first), str(second))["metrics"]}
-    assert rows == {
-        "driven_lane_m": "better",
-        "lane_time_share": "cannot be told apart",
-        "round_trip_s": "worse",
-    }
+def test_two_evaluations_are_compared_in_pairs_of_the_same_episode(alice, browser):
+    """Six pairs differ by 0.5 m each: random signs reach that sum in 2 of 2^6 = 64 patterns, p = 0.031."""
+    first = add_evaluation(alice, data(digest="sha256:s")).pk
+    second = add_evaluation(alice, data(offset=0.5, latency_s=0.5, digest="sha256:s")).pk
+    found = compare_evaluations(alice, str(first), str(second))
+    rows = {row["name"]: row for row in found["metrics"]}
+    lane = rows["driven_lane_m"]
+    assert (lane["verdict"], lane["n"], lane["p_value"]) == ("better", 6, 2 / 64)
+    assert lane["difference"].startswith("0.500 m [")
+    assert rows["round_trip_s"]["verdict"] == ""  # it is no episode's own
+    assert found["verdict"] == "better"
+    back = compare_evaluations(alice, str(second), str(first))
+    assert back["verdict"] == "worse"
+    page = browser(alice).get(f"/evaluations/compare?a={first}&b={second}").content.decode()
+    assert f"driven_lane_m: evaluation ({second}) is better than evaluation ({first})" in page
     with pytest.raises(InvalidInput):
         compare_evaluations(alice, "1", "x")
+
+
+def test_episodes_that_only_one_drove_are_left_out_and_listed(alice):
+    first = add_evaluation(alice, data(digest="sha256:s")).pk
+    second = add_evaluation(alice, data(count=4, offset=9.0, digest="sha256:s")).pk
+    found = compare_evaluations(alice, str(first), str(second))
+    assert found["verdict"] == "no measurable difference"  # four pairs are too few
+    assert [row["seed"] for row in found["unpaired"]] == [4, 5]
+
+
+def test_evaluations_of_different_suites_stand_side_by_side_without_a_verdict(alice, browser):
+    first = add_evaluation(alice, data(digest="sha256:s")).pk
+    second = add_evaluation(alice, data(digest="sha256:t", suite="other")).pk
+    page = browser(alice).get(f"/evaluations/compare?a={first}&b={second}").content.decode()
+    assert "of different suites" in page
+    assert "90 % [" in page
+    assert 'badge good">better' not in page
+
+
+def test_the_page_offers_evaluations_of_the_same_suite_to_compare_with(alice, lane, browser):
+    first = add_evaluation(alice, data(), model="alice/lane", revision="1").pk
+    second = add_evaluation(alice, data(), model="alice/lane", revision="1@int8").pk
+    add_evaluation(alice, data(suite="other"))
+    shown = show_evaluation(alice, second)
+    assert [each["id"] for each in shown["others"]] == [first]
+    page = browser(alice).get(f"/evaluations/{second}").content.decode()
+    assert f'<option value="{first}">alice/lane:1 ({first})</option>' in page
 
 
 def test_a_models_box_draws_latency_against_score(alice, lane):

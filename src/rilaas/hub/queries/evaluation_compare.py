@@ -1,44 +1,101 @@
-"""Two evaluations side by side."""
+"""Two evaluations of one suite, episode by episode; the statistics are those of ``rilaas.evaluate.compare``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from rilaas.core import InvalidInput
-from rilaas.hub.models import Person
-from rilaas.hub.queries.evaluation import evaluation_row, find_evaluation, metrics_of
-from rilaas.report import Metric, metric_text
+from rilaas.evaluate.compare import Comparison, compare_every, headline_metric, verdict_text
+from rilaas.hub.models import Evaluation, Person
+from rilaas.hub.queries.evaluation import evaluation_row, find_evaluation, full_report
+from rilaas.report import Metric, Report, metric_text
+
+MAX_VALUES = 1_000_000  # episodes times metrics of a report: a page is to come within seconds
+_UNPAIRED = 50  # that a page lists
 
 
 def compare_evaluations(person: Person, first: str, second: str) -> dict[str, Any]:
-    """Two evaluations side by side, metric by metric.
+    """The second evaluation against the first, over the episodes that both drove.
+
+    Args:
+        person: Who asks.
+        first: Number of the one that is compared against.
+        second: Number of the one that is judged.
+
+    Returns:
+        ``problem`` in place of verdicts where they cannot be compared, as of different suites; the means are there
+        all the same.
 
     Raises:
         InvalidInput: They are not named by numbers.
-        NotFound: One is hidden, or there is none.
+        NotFound: One is hidden, not done, or there is none.
     """
     if not all(text.isascii() and text.isdigit() and len(text) < 18 for text in (first, second)):
         raise InvalidInput("Two evaluations are compared.", "Write /evaluations/compare?a=1&b=2.")
     one, two = find_evaluation(person, int(first)), find_evaluation(person, int(second))
-    left, right = metrics_of(one), metrics_of(two)
-    rows = [
-        {
-            "name": name,
-            "a": metric_text(left[name]) if name in left else "",
-            "b": metric_text(right[name]) if name in right else "",
-            "verdict": _compared(left[name], right[name]) if name in left and name in right else "",
-        }
-        for name in {**left, **right}
+    left, right = full_report(person, one.pk), full_report(person, two.pk)
+    found: Mapping[str, Comparison] = {}
+    headline, problem = None, None
+    try:
+        _check_size(left, right)
+        found = compare_every(right, left)
+        headline = found[headline_metric(right, left)]
+    except InvalidInput as error:
+        problem = {"message": error.message, "hint": error.hint}
+    return {
+        "a": {**evaluation_row(one), "label": _label(one)},
+        "b": {**evaluation_row(two), "label": _label(two)},
+        "verdict": headline.verdict if headline else "",
+        "sentence": verdict_text(headline, _label(two), _label(one)) if headline else "",
+        "problem": problem,
+        "metrics": [_row(name, left, right, found.get(name)) for name in _names(left.metrics, right.metrics)],
+        "unpaired": _unpaired(headline) if headline else [],
+    }
+
+
+def _check_size(*reports: Report) -> None:
+    for report in reports:
+        if len(report.episodes) * len(report.metrics) > MAX_VALUES:
+            raise InvalidInput(
+                f"A report with {len(report.episodes):,} episodes is too large to be compared on a page.",
+                "Download both, and compare them with: rilaas evaluate ONE.json --against OTHER.json",
+            )
+
+
+def _names(left: Mapping[str, Metric], right: Mapping[str, Metric]) -> list[str]:
+    """Metrics of both in the order of the first, those of a group together."""
+    every = {**left, **right}
+    order = {group: i for i, group in enumerate(dict.fromkeys(metric.group for metric in every.values()))}
+    return sorted(every, key=lambda name: order[every[name].group])
+
+
+def _row(name: str, left: Report, right: Report, found: Comparison | None) -> dict[str, Any]:
+    shown = left.metrics.get(name) or right.metrics[name]
+    row: dict[str, Any] = {
+        "name": name,
+        "group": shown.group,
+        "direction": shown.direction,
+        "a": metric_text(left.metrics[name]) if name in left.metrics else "",
+        "b": metric_text(right.metrics[name]) if name in right.metrics else "",
+        "difference": "",
+        "n": 0,
+        "p_value": None,
+        "verdict": "",
+    }
+    if found is None or not found.n:
+        return row
+    difference, p = metric_text(found.difference), found.p_value
+    means = {"a": metric_text(found.b), "b": metric_text(found.a)}  # over the pairs alone
+    return {**row, **means, "difference": difference, "n": found.n, "p_value": p, "verdict": found.verdict}
+
+
+def _unpaired(headline: Comparison) -> list[dict[str, Any]]:
+    return [
+        {"scenario": row.scenario, "seed": row.seed, "reason": row.reason} for row in headline.unpaired[:_UNPAIRED]
     ]
-    return {"a": evaluation_row(one), "b": evaluation_row(two), "metrics": rows, "same_suite": one.suite == two.suite}
 
 
-def _compared(one: Metric, two: Metric) -> str:
-    """Only intervals that do not meet tell a difference."""
-    if one.unit != two.unit:
-        return "not the same unit"
-    if not one.direction or min(one.n, two.n) < 2:
-        return ""
-    if one.high < two.low or two.high < one.low:
-        return "better" if (two.mean > one.mean) == (one.direction == "higher") else "worse"
-    return "cannot be told apart"
+def _label(evaluation: Evaluation) -> str:
+    revision = f":{evaluation.variant.revision}" if evaluation.variant else ""
+    return f"{evaluation.model or evaluation.kind}{revision} ({evaluation.pk})"
