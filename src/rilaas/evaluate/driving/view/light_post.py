@@ -29,6 +29,7 @@ _ASIDE_M, _BEHIND_M, _BEYOND_M = 0.040, 0.020, 0.015
 post stands back to back with the near one of those who come from the other side [m]."""
 
 
+@lru_cache(maxsize=1024)
 def light_posts(line: StopLine) -> tuple[Pose, Pose]:
     """Where the two lights of a stop line stand, in the map's frame; both look at those who come.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from rilaas.core import InvalidInput, did_you_mean
 from rilaas.evaluate.driving.road.actor import Actor
 from rilaas.evaluate.driving.view.solid import (
+    SHADOW_M,
     Colour,
     Part,
     Point,
@@ -33,12 +35,25 @@ _BOX = (150.0, 112.0, 76.0)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Look:
-    """A thing as it is drawn near by, and far away where it covers few pixels."""
+    """A thing as it is drawn.
+
+    Attributes:
+        near: Near by.
+        far: Far away, where it covers few pixels.
+        extent: Middle of its foot ahead of the origin, its height, radius of a ball around it and its shadow [m].
+    """
 
     near: Solid
     far: Solid
+    extent: tuple[float, float, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        size_m = self.near.size_m
+        extent = (self.near.ahead_m, size_m[2], 0.5 * math.hypot(*size_m) + SHADOW_M[0])
+        object.__setattr__(self, "extent", extent)
 
 
+@lru_cache(maxsize=1024)
 def look_of(actor: Actor) -> Look:
     """What an actor looks like; one of no look of its own looks as its kind usually does.
 
@@ -71,13 +86,15 @@ def _duckiebot(body: Colour, is_near: bool) -> Parts:
     wheels = []
     for inner, outer in ((0.044, 0.065), (-0.044, -0.065)):
         across = (min(inner, outer), max(inner, outer))
-        wheel = cylinder(axle, 0.033, 0.033, across, 12 if is_near else 6, _BLACK)
+        wheel = cylinder(axle, 0.033, 0.033, across, 10 if is_near else 6, _BLACK)
         wheels.append(wheel.with_faces([disc((axle, outer, 0.033), 0.020, 8)], _YELLOW))
     plate = block((-0.090, -0.082), (-0.048, 0.048), (0.016, 0.064), _WHITE)
     if is_near:
         places = [(0.0125 * column, 0.040 + 0.0125 * row) for row in (-1, 0, 1) for column in range(-3, 4)]
         dots = [patch(-0.090, (y - 0.0038, y + 0.0038), (z - 0.0038, z + 0.0038)) for y, z in places]
         plate = plate.with_faces(dots, _BLACK)
+    else:
+        plate = plate.with_faces([patch(-0.090, (-0.042, 0.042), (0.022, 0.058))], (150.0, 150.0, 148.0))
     front = block((-0.082, 0.084), (-0.043, 0.043), (0.022, 0.058), body)
     parts = [
         *wheels,

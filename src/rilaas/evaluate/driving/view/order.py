@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
 
 Corner = tuple[float, float]
 
@@ -15,46 +14,38 @@ class Foot:
     """The rectangle on the ground over which all of a thing stands, as seen from an eye at the origin.
 
     Attributes:
-        corners: Its four corners around its border: ahead and to the left [m].
+        origin: Where the thing's pose is: ahead of the eye and to its left [m].
+        heading: Cosine and sine of the direction in which the thing looks.
+        rectangle: Its corners in the thing's frame, counter-clockwise [m].
         distance_m: From the eye to its middle [m].
-        radius_m: From its middle to a corner [m].
         bearing_rad: Of its middle, to the left [rad].
+        radius_m: From its middle to a corner [m].
     """
 
-    corners: tuple[Corner, ...]
+    origin: Corner
+    heading: tuple[float, float]
+    rectangle: Sequence[Corner]
     distance_m: float
-    radius_m: float
     bearing_rad: float
+    radius_m: float
+
+    def corners(self) -> list[Corner]:
+        """Its corners as seen from the eye [m]."""
+        (x, y), (cos, sin) = self.origin, self.heading
+        return [(x + cos * a - sin * b, y + sin * a + cos * b) for a, b in self.rectangle]
 
 
-class Standing(Protocol):
-    """What stands on a foot."""
-
-    @property
-    def foot(self) -> Foot:
-        """Where it stands, as seen from the eye."""
-        ...
-
-
-Thing = TypeVar("Thing", bound=Standing)
-
-
-def far_to_near(things: Sequence[Thing]) -> list[Thing]:
-    """Things in an order in which none hides one that comes later.
+def far_to_near(feet: Sequence[Foot]) -> list[int]:
+    """Numbers of things in an order in which none hides one that comes later.
 
     Where feet overlap, and in rings in which each hides the next one, the far middle comes first.
     """
-    left = sorted(things, key=lambda thing: -thing.foot.distance_m)
-    if len(left) < 2:
-        return left
-    ordered: list[Thing] = []
+    left = sorted(range(len(feet)), key=lambda k: -feet[k].distance_m)
+    ordered: list[int] = []
     while left:
-        free = (
-            k
-            for k, one in enumerate(left)
-            if not any(hides(one.foot, other.foot) for other in left[:k] + left[k + 1 :])
-        )
-        ordered.append(left.pop(next(free, 0)))
+        free = (k for k in left if not any(hides(feet[k], feet[other]) for other in left if other != k))
+        ordered.append(next(free, left[0]))
+        left.remove(ordered[-1])
     return ordered
 
 
@@ -70,10 +61,11 @@ def hides(one: Foot, other: Foot) -> bool:
     between = abs(math.remainder(one.bearing_rad - other.bearing_rad, 2.0 * math.pi))
     if between > _half_width_rad(one) + _half_width_rad(other):
         return False
-    for first, second, is_one in ((one, other, True), (other, one, False)):
-        for (ax, ay), (bx, by) in zip(first.corners, first.corners[1:] + first.corners[:1], strict=True):
+    of_one, of_other = one.corners(), other.corners()
+    for first, second, is_one in ((of_one, of_other, True), (of_other, of_one, False)):
+        for (ax, ay), (bx, by) in zip(first, first[1:] + first[:1], strict=True):
             # The foot's inside is to the left of its edges, which go round counter-clockwise.
-            if all((bx - ax) * (y - ay) - (by - ay) * (x - ax) <= 0.0 for x, y in second.corners):
+            if all((bx - ax) * (y - ay) - (by - ay) * (x - ax) <= 0.0 for x, y in second):
                 eye_is_outside = (bx - ax) * -ay - (by - ay) * -ax <= 0.0
                 return eye_is_outside != is_one
     return one.distance_m < other.distance_m

@@ -18,8 +18,10 @@ Colour = tuple[float, float, float]
 Point = tuple[float, float, float]
 Range = tuple[float, float]
 
-SHADOW_M = (0.030, 0.015, 0.0)
+SHADOW_M = (0.022, 0.006)
 """How far the rings of the contact shadow reach beyond the foot [m], the outer one first."""
+
+SHADOW_CORNERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class Solid:
         middles: (P, 3) float64 [m]: a point inside each part.
         levels: (P,) int: see ``Part.level``.
         floors_m: (L,) float64: where each level begins [m].
-        shadow: (rings, 8, 4) float64: outlines of the contact shadow on the ground, as ``vertices``.
+        shadow: (R, 8, 4) float64: rings of the contact shadow on the ground, as ``vertices``.
         foot: Corners of the rectangle over which it stands, counter-clockwise: ahead and to the left [m].
         ahead_m: From its origin to the middle of the foot [m].
         size_m: Length, width, height [m].
@@ -83,6 +85,11 @@ class Solid:
     foot: tuple[tuple[float, float], ...]
     ahead_m: float
     size_m: Point
+
+    @property
+    def foot_radius_m(self) -> float:
+        """From the middle of the foot to its corners [m]."""
+        return 0.5 * math.hypot(self.size_m[0], self.size_m[1])
 
     def level_ranks(self, eye_m: float) -> Array:
         """In which order the parts' levels are to be drawn for an eye at some height.
@@ -220,20 +227,11 @@ def _normal(face: Array, inside: Array) -> Array:
 
 
 def _ring(ahead_m: float, length_m: float, width_m: float, reach_m: float) -> Array:
-    """A rectangle with its corners cut off, around a foot, (8, 4)."""
+    """A rectangle around a foot with its corners cut off, (8, 4)."""
     a, b = 0.5 * length_m + reach_m, 0.5 * width_m + reach_m
-    cut = 0.25 * min(a, b) + reach_m * 0.3
-    corners = [
-        (a, b - cut),
-        (a - cut, b),
-        (cut - a, b),
-        (-a, b - cut),
-        (-a, cut - b),
-        (cut - a, -b),
-        (a - cut, -b),
-        (a, cut - b),
-    ]
-    return _with_ones(np.array([(ahead_m + x, y, 0.0) for x, y in corners]))
+    c = 0.4 * min(a, b)
+    cut_off = ((a, b - c), (a - c, b), (c - a, b), (-a, b - c), (-a, c - b), (c - a, -b), (a - c, -b), (a, c - b))
+    return _with_ones(np.array([(ahead_m + x, y, 0.0) for x, y in cut_off]))
 
 
 def _with_ones(points: Array) -> Array:
