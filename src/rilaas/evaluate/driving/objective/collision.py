@@ -27,6 +27,7 @@ import numpy as np
 from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.definition import Absent, Infraction, MetricDefinition, Scores
 from rilaas.evaluate.driving.objective.drive import Drive, Floats
+from rilaas.evaluate.driving.objective.stretch import stretches
 from rilaas.evaluate.driving.road.actor import ACTOR_KINDS
 
 _SOURCE = "AI-DO, performance metrics, T-AC"
@@ -82,15 +83,13 @@ def collisions(drive: Drive, constants: Constants) -> list[tuple[int, int]]:
 
 def _begins(t_s: Floats, gap_m: Floats, constants: Constants) -> Iterator[int]:
     """Stamps at which a collision begins, from the distance to one body."""
-    touches = np.flatnonzero(gap_m < constants.contact_m)
-    apart = np.flatnonzero(gap_m >= constants.release_m)
     free_s, last = -np.inf, -1
-    for index in map(int, touches):
-        released = last < 0 or np.searchsorted(apart, index) > np.searchsorted(apart, last)
-        if released and t_s[index] >= free_s - _SLACK:
-            yield index
-            free_s = t_s[index] + constants.collision_interval_s
-        last = index
+    for first, end in stretches(gap_m < constants.contact_m):
+        released = last < 0 or bool((gap_m[last + 1 : first] >= constants.release_m).any())
+        if released and t_s[first] >= free_s - _SLACK:
+            yield first
+            free_s = t_s[first] + constants.collision_interval_s
+        last = end - 1
 
 
 def _intervals_with_touch(drive: Drive, constants: Constants) -> int:

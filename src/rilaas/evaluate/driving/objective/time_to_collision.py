@@ -27,7 +27,7 @@ The time that is missing because the robot failed counts as beyond the bound.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.definition import Absent, MetricDefinition, Scores
 from rilaas.evaluate.driving.objective.drive import Drive
 from rilaas.evaluate.driving.objective.nuplan import TIME_SCALE
-from rilaas.evaluate.driving.road.actor import ActorTrack
+from rilaas.evaluate.driving.road.actor import Actor, ActorTrack
 from rilaas.evaluate.driving.road.footprint import corners
 from rilaas.evaluate.driving.road.lane_graph import lane_graph
 from rilaas.evaluate.driving.road.stop_line import CROSSINGS
@@ -99,37 +99,55 @@ def times_to_collision(drive: Drive) -> Floats:
     moving = np.abs(drive.speed_m_per_s) > _STANDS_M_PER_S
     narrow = _is_narrow(drive)
     for other, gap_m in zip(drive.actors, drive.gaps_m, strict=True):
-        left_s = _times_s(drive, other)
-        limit = np.where(narrow & (other.actor.kind == "vehicle"), _AHEAD, _NOT_BEHIND)
         bearing = _cosines(drive, other)
-        left_s[(bearing < limit) | ~moving] = np.inf
+        limit = np.where(narrow & (other.actor.kind == "vehicle"), _AHEAD, _NOT_BEHIND)
+        counts = moving & (bearing >= limit)
         touches = np.flatnonzero(gap_m[:-1] <= 0.0)
         if touches.size:
             first = int(touches[0])
-            left_s[first:] = np.inf
+            counts[first:] = False
             if moving[max(0, first - 1)] and bearing[first] >= _NOT_BEHIND:
-                left_s[first] = 0.0
-        shortest_s = np.minimum(shortest_s, left_s)
+                shortest_s[first] = 0.0
+        at = np.flatnonzero(counts)
+        shortest_s[at] = np.minimum(shortest_s[at], _times_s(drive, other, at))
     return shortest_s
 
 
-def _times_s(drive: Drive, other: ActorTrack) -> Floats:
-    """(N - 1,) [s] until the bodies touch, inf where they do not within the horizon."""
-    robot, box = corners(drive.body, drive.poses[:-1]), corners(other.actor, other.poses[:-1])
-    steps = np.diff(other.poses[:, :2], axis=0) - np.diff(drive.poses[:, :2], axis=0)
-    velocity = steps / drive.dt_s[:, None]
-    axes = np.concatenate([robot[:, :2] - robot[:, 1:3], box[:, :2] - box[:, 1:3]], axis=1)  # (N - 1, 4, 2)
-    of_robot, of_box = (np.einsum("nkd,ncd->nkc", axes, part) for part in (robot, box))
-    closing = np.einsum("nkd,nd->nk", axes, velocity)
-    ahead, behind = of_robot.min(2) - of_box.max(2), of_robot.max(2) - of_box.min(2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        one, two = ahead / closing, behind / closing
-    overlaps = (ahead <= 0.0) & (behind >= 0.0)
-    still = closing == 0.0
-    begin = np.where(still, np.where(overlaps, -np.inf, np.inf), np.fmin(one, two)).max(1)
-    end = np.where(still, np.where(overlaps, np.inf, -np.inf), np.fmax(one, two)).min(1)
-    begin = np.maximum(begin, 0.0)
+def _times_s(drive: Drive, other: ActorTrack, at: NDArray[np.int64]) -> Floats:
+    """(M,) [s] until the bodies touch from the stamps ``at`` on, inf where they do not within the horizon."""
+    mine, theirs = drive.poses[at], other.poses[at]
+    steps = (other.poses[at + 1, :2] - theirs[:, :2]) - (drive.poses[at + 1, :2] - mine[:, :2])
+    velocity = steps / drive.dt_s[at, None]
+    spans = [
+        *_spans_s(drive.body, mine, corners(other.actor, theirs), velocity),
+        *_spans_s(other.actor, theirs, corners(drive.body, mine), -velocity),
+    ]
+    begin = np.maximum(np.max([span[0] for span in spans], axis=0), 0.0)
+    end = np.min([span[1] for span in spans], axis=0)
     return np.where((begin <= end) & (begin <= HORIZON_S), begin, np.inf)
+
+
+def _spans_s(body: Actor, poses: Floats, points: Floats, velocity: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """From when to when a rectangle that moves overlaps with a body on each of the body's two axes [s].
+
+    Args:
+        body: That stands.
+        poses: (M, 3) its poses.
+        points: (M, 4, 2) the other's corners.
+        velocity: (M, 2) the other's, relative to the body [m/s].
+    """
+    cos, sin = np.cos(poses[:, 2]), np.sin(poses[:, 2])
+    dx, dy = points[:, :, 0] - poses[:, 0:1], points[:, :, 1] - poses[:, 1:2]
+    ahead = cos[:, None] * dx + sin[:, None] * dy - body.middle_ahead_m
+    left = cos[:, None] * dy - sin[:, None] * dx
+    speeds = cos * velocity[:, 0] + sin * velocity[:, 1], cos * velocity[:, 1] - sin * velocity[:, 0]
+    for along, speed, half in zip((ahead, left), speeds, (0.5 * body.length_m, 0.5 * body.width_m), strict=True):
+        to_near, to_far = -half - along.max(1), half - along.min(1)
+        still, overlaps = speed == 0.0, (to_near <= 0.0) & (to_far >= 0.0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            one, two = to_near / speed, to_far / speed
+        ever = np.where(overlaps, np.inf, -np.inf)
+        yield np.where(still, -ever, np.minimum(one, two)), np.where(still, ever, np.maximum(one, two))
 
 
 def _cosines(drive: Drive, other: ActorTrack) -> Floats:

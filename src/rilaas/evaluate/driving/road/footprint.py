@@ -41,10 +41,11 @@ def gaps_m(one: Actor, one_poses: NDArray[np.float64], other: Actor, other_poses
     Returns:
         (N,) float64 [m]; 0 where they touch or overlap.
     """
-    a, b = corners(one, one_poses), corners(other, other_poses)
-    apart = _is_apart(a, b) | _is_apart(b, a)
-    nearest = np.minimum(_corner_to_edge_m(a, b), _corner_to_edge_m(b, a))
-    return np.asarray(np.where(apart, nearest, 0.0))
+    of_one = _outside(one, one_poses, corners(other, other_poses))
+    of_other = _outside(other, other_poses, corners(one, one_poses))
+    apart = of_one[0] | of_other[0]
+    # Two rectangles that are apart are nearest at a corner of one of them.
+    return np.asarray(np.where(apart, np.sqrt(np.minimum(of_one[1], of_other[1])), 0.0))
 
 
 def gap_m(one: Actor, one_pose: Pose, other: Actor, other_pose: Pose) -> float:
@@ -52,17 +53,19 @@ def gap_m(one: Actor, one_pose: Pose, other: Actor, other_pose: Pose) -> float:
     return float(gaps_m(one, np.array([one_pose]), other, np.array([other_pose]))[0])
 
 
-def _is_apart(a: Corners, b: Corners) -> NDArray[np.bool_]:
-    """Whether an edge's direction of ``a`` separates the rectangles (separating axis theorem)."""
-    axes = a[:, [0, 1]] - a[:, [1, 2]]  # (N, 2, 2)
-    of_a, of_b = np.einsum("nkd,ncd->nkc", axes, a), np.einsum("nkd,ncd->nkc", axes, b)
-    return np.asarray(((of_a.max(2) < of_b.min(2)) | (of_b.max(2) < of_a.min(2))).any(1))
+def _outside(
+    body: Actor, poses: NDArray[np.float64], points: Corners
+) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+    """Corners of another rectangle as seen from a body.
 
-
-def _corner_to_edge_m(points: Corners, rectangle: Corners) -> np.ndarray:
-    """Shortest distance from any corner of one to any edge of the other, (N,) [m]."""
-    start = rectangle[:, None, :, :]
-    edge = np.roll(rectangle, -1, axis=1)[:, None, :, :] - start
-    away = points[:, :, None, :] - start
-    share = np.clip((away * edge).sum(3) / (edge * edge).sum(3), 0.0, 1.0)
-    return np.asarray(np.linalg.norm(away - share[..., None] * edge, axis=3).min((1, 2)))
+    Returns:
+        (N,) whether a side of the body separates the rectangles (separating axis theorem), and (N,) the square of the
+        distance to the nearest corner [m^2].
+    """
+    cos, sin = np.cos(poses[:, 2:3]), np.sin(poses[:, 2:3])
+    dx, dy = points[:, :, 0] - poses[:, 0:1], points[:, :, 1] - poses[:, 1:2]
+    ahead, left = cos * dx + sin * dy - body.middle_ahead_m, cos * dy - sin * dx
+    length, width = 0.5 * body.length_m, 0.5 * body.width_m
+    apart = (ahead.min(1) > length) | (ahead.max(1) < -length) | (left.min(1) > width) | (left.max(1) < -width)
+    before, beside = np.maximum(np.abs(ahead) - length, 0.0), np.maximum(np.abs(left) - width, 0.0)
+    return apart, (before * before + beside * beside).min(1)
