@@ -31,6 +31,7 @@ from rilaas.report import Figure, Metric, Report, Table, metric_text, value_text
 from rilaas.report.number import episode_text, table_texts
 
 _COLUMNS = 5  # metrics in the table of episodes
+_FIRST = ("driving_score", "driven_lane_m", "lane_time_share", "survival_share", "traffic_law_cost")
 _OTHERS = 40  # evaluations that a form offers to compare with
 _TABLES, _ROWS, _FIGURES, _ABSENT = 20, 60, 40, 60  # that a page shows; the report has all
 
@@ -47,7 +48,8 @@ def show_evaluation(person: Person, evaluation_id: int, *, page: str = "") -> di
     shown = [row["episode"] for row in episodes["rows"]]
     names = [name for name in metrics if any(name in each.metrics for each in shown)][:_COLUMNS]
     if not metrics:  # it is being driven: what is known are the episodes' own numbers
-        names = list(dict.fromkeys(name for each in shown for name in each.metrics))[:_COLUMNS]
+        known = dict.fromkeys(name for each in shown for name in each.metrics)
+        names = [name for name in dict.fromkeys((*_FIRST, *known)) if name in known][:_COLUMNS]
     return {
         **evaluation_row(evaluation),
         **_job(person, evaluation),

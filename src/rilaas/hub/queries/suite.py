@@ -21,6 +21,7 @@ MAX_EPISODES = 200
 MAX_STEPS = 500_000  # of all episodes together: 200 minutes in steps of 0.05 s
 _MAX_SEED = 2**63 - 1  # of a database's column
 _SUITES = Path(rilaas.__file__).parent / "evaluate" / "driving" / "scenario" / "suites"
+_FIRST = ("lf", "lfv", "intersections", "robustness")  # in a list; the others come by name
 _NEEDED = ("cv2", "yaml")
 _INSTALL = "pip install 'rilaas[hub,evaluate]', where the hub is installed"
 
@@ -53,7 +54,7 @@ def list_suites() -> list[dict[str, Any]]:
         lengths = [float(row.get("duration_s", shared)) for row in suite["scenarios"] for _ in row["seeds"]]
         words = " ".join(str(suite.get("description", "")).split())
         found.append({"name": path.stem, "description": words, "episodes": len(lengths), "simulated_s": sum(lengths)})
-    return found
+    return sorted(found, key=lambda suite: _FIRST.index(suite["name"]) if suite["name"] in _FIRST else len(_FIRST))
 
 
 def suite_text(name: str) -> str:
