@@ -27,9 +27,11 @@ from rilaas.hub.models import Evaluation, Job, Model, Placement, Run
 from rilaas.hub.pages import PAGES
 from rilaas.report import Episode, Figure, Provenance, Report, Table, summarize
 from tests.hub.model_folder import push_folder
+from tests.hub.recording_of import keep
 from tests.hub.run_parts import worker_here
 from tests.hub.ssh_keys import public_line
 from tests.model_folders import write_affine_model
+from tests.recordings import recording
 
 EVIL = "\"><zebra onload=alert(1)>'{{7*7}}</script><script>alert(1)</script>&zebra;"
 NAMES = {
@@ -64,6 +66,7 @@ def build(alice, tmp_path, monkeypatch):
     add_robot(alice, "zebra", public_line(tmp_path, comment="zebra<zebra>"), EVIL)
     subscribe(alice, "alice", "zebra", "zebra", Limits())
     add_evaluation(alice, report().to_json().encode(), model="alice/zebra", revision="1")
+    keep(alice, Evaluation.objects.get().pk, 0, recording(EVIL, 0, words=EVIL))
     post_samples(alice, alice.robots.get(), [Posted("zebra.volt", "<zebra>", 1.0, "alice/zebra")])
     run, trial = Run.objects.order_by("pk")
     return SimpleNamespace(

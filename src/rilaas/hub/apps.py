@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 from rilaas.hub.log_filter import quiet_refusals
@@ -17,3 +19,4 @@ class HubConfig(AppConfig):
     def ready(self) -> None:
         """Django is set up."""
         quiet_refusals()
+        import_module("rilaas.hub.actions.recording")  # it frees the files of rows that go

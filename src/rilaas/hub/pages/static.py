@@ -1,4 +1,7 @@
-"""Style sheet, scripts and icons: a few files, held in memory, cached by their content's hash."""
+"""Style sheet, scripts and icons: a few files, held in memory, cached by their content's hash.
+
+The player of recordings is the one that pages on a disk have inlined.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 
 from rilaas.core import NotFound
 from rilaas.hub.pages.page import refusal
+from rilaas.report.playback import PLAYER_FILES, player_file
 
 _FOLDER = Path(__file__).resolve().parents[1] / "static"
 _YEAR_S = 365 * 24 * 3600
@@ -18,7 +22,8 @@ _YEAR_S = 365 * 24 * 3600
 
 @functools.cache
 def _files() -> dict[str, bytes]:
-    return {path.relative_to(_FOLDER).as_posix(): path.read_bytes() for path in _FOLDER.rglob("*") if path.is_file()}
+    own = {path.relative_to(_FOLDER).as_posix(): path.read_bytes() for path in _FOLDER.rglob("*") if path.is_file()}
+    return own | {name: player_file(name).encode() for name in PLAYER_FILES}
 
 
 @functools.cache

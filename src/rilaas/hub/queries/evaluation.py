@@ -15,6 +15,7 @@ from rilaas.hub.queries.access import visible_models
 from rilaas.hub.queries.evaluation_chart import scatter
 from rilaas.hub.queries.evaluation_rerun import rerun
 from rilaas.hub.queries.paging import paged
+from rilaas.hub.queries.recording_row import recording_row
 from rilaas.hub.queries.suite import suite_text
 from rilaas.report import Metric, Report, metric_text, read_metric, value_text
 from rilaas.report.number import episode_text
@@ -72,7 +73,8 @@ def show_episode(person: Person, evaluation_id: int, index: int) -> dict[str, An
         NotFound: There is none, or it is hidden.
     """
     evaluation = find_evaluation(person, evaluation_id)
-    episode = evaluation.episodes.filter(index=index).first() if index < 2**31 else None
+    found = evaluation.episodes.select_related("recording").filter(index=index)
+    episode = found.first() if index < 2**31 else None
     if episode is None:
         raise NotFound(f"Evaluation {evaluation_id} has no episode {index}.")
     metrics = metrics_of(evaluation)
@@ -91,6 +93,7 @@ def show_episode(person: Person, evaluation_id: int, index: int) -> dict[str, An
             for name in names
             if name in episode.metrics
         ],
+        "recording": recording_row(episode),
         "rerun": rerun(str(source.get("command", "")), suite_of(evaluation), episode.scenario, episode.seed),
         "source": source,
     }

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from rilaas.hub.actions import dataset, registry
+from rilaas.hub.actions import dataset, recording, registry
 from rilaas.hub.actions.run import forget_trials
 from rilaas.hub.blob_store import clean as clean_uploads
 from rilaas.hub.blob_store import home
@@ -39,6 +39,7 @@ def clean() -> None:
     for folder in _old(home() / "unpacked"):  # touched when used
         shutil.rmtree(folder, ignore_errors=True)
     dataset.sweep()
+    recording.sweep()
     registry.sweep()
     clean_uploads()
 

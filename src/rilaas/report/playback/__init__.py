@@ -6,7 +6,7 @@ May import core and the rest of report; the player's script and style are served
 
 from rilaas.report.playback.document import player_document
 from rilaas.report.playback.file import MAX_FILE_BYTES, SUFFIX, read_recording, write_recording
-from rilaas.report.playback.page import PLAYER_FILES, to_page
+from rilaas.report.playback.page import PLAYER_FILES, player_file, to_page
 from rilaas.report.playback.recording import About, Box, Light, MapPicture, Mark, Mover, Recording, Signal, View
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Signal",
     "View",
     "player_document",
+    "player_file",
     "read_recording",
     "to_page",
     "write_recording",
