@@ -191,3 +191,11 @@ def test_hostile_words_stay_words(alice, lane, browser):
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert evil in json.loads(answer.content)["title"]
     assert evil not in browser(alice).get(f"/evaluations/{pk}/episodes/0").content.decode()
+
+
+def test_the_list_of_episodes_says_which_can_be_played(alice, evaluation, browser):
+    keep(alice, evaluation, 1, recording())
+    rows = browser(alice).get(f"/evaluations/{evaluation}.json").json()["episodes"]
+    assert {row["index"]: row["is_recorded"] for row in rows} == {0: False, 1: True}
+    page = browser(alice).get(f"/evaluations/{evaluation}").content.decode()
+    assert page.count("Play its recording") == 1

@@ -153,7 +153,7 @@ def _revision(evaluation: Evaluation) -> str:
 
 
 def episode_row(episode: Episode, metrics: Mapping[str, Metric], names: list[str]) -> dict[str, Any]:
-    """One in a list, with the values of some metrics."""
+    """One in a list, with the values of some metrics; read it with ``select_related("recording")``."""
     own = episode.metrics
     values = [episode_value(own[name], metrics.get(name)) if name in own else "" for name in names]
     return {
@@ -163,6 +163,7 @@ def episode_row(episode: Episode, metrics: Mapping[str, Metric], names: list[str
         "status": episode.status,
         "failed": episode.failed,
         "values": values,
+        "is_recorded": recording_row(episode) is not None,
     }
 
 

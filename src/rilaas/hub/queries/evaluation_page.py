@@ -195,7 +195,7 @@ def _others(person: Person, evaluation: Evaluation) -> list[dict[str, Any]]:
 def _worst_first(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> QuerySet[Episode]:
     """Failures first, then by the first metric that has a direction, as in ``rilaas.report``."""
     ranked = [(name, metric.direction) for name, metric in metrics.items() if metric.direction]
-    episodes = evaluation.episodes.all()
+    episodes = evaluation.episodes.select_related("recording")
     if not ranked:
         return episodes.order_by("-failed", "index")
     name, direction = ranked[0]
