@@ -1,72 +1,63 @@
-import math
+"""The distance between two bodies, against points along their outlines."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rilaas.evaluate.driving.road.actor import DUCKIEBOT, Actor
-from rilaas.evaluate.driving.road.footprint import corners, gap_m, gaps_m
+from rilaas.evaluate.driving.road.actor import Actor
+from rilaas.evaluate.driving.road.footprint import corners, gaps_m
 
-BOX = Actor("box", "obstacle", 0.2, 0.1, 0.1)
-CUBE = Actor("cube", "obstacle", 0.1, 0.1, 0.1)
-
-
-@pytest.mark.parametrize(
-    ("pose", "expected_m"),
-    [
-        ((0.4, 0.0, 0.0), 0.2),  # 0.4 - 0.1 - 0.1
-        ((0.0, 0.3, 0.0), 0.2),  # 0.3 - 0.05 - 0.05
-        ((0.3, 0.2, 0.0), math.hypot(0.1, 0.1)),  # corner to corner
-        ((0.3, 0.0, math.pi / 2), 0.15),  # turned: 0.3 - 0.1 - 0.05
-        ((0.15, 0.05, 0.0), 0.0),  # they overlap
-        ((0.0, 0.0, 0.7), 0.0),
-    ],
+POSES = st.tuples(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(-7.0, 7.0))
+BODIES = st.builds(
+    lambda length_m, width_m, ahead_m: Actor("body", "obstacle", length_m, width_m, 0.1, ahead_m),
+    st.floats(0.02, 0.4),
+    st.floats(0.02, 0.4),
+    st.floats(-0.1, 0.1),
 )
-def test_the_gap_of_two_boxes_is_the_shortest_way_between_them(pose, expected_m):
-    assert gap_m(BOX, (0.0, 0.0, 0.0), BOX, pose) == pytest.approx(expected_m, abs=1e-12)
+STEPS = 200
 
 
-def test_a_corner_that_points_at_a_side():
-    """A cube of 0.1 m turned by 45 degrees reaches 0.1 / sqrt(2) = 0.0707 m from its middle."""
-    assert gap_m(BOX, (0.0, 0.0, 0.0), CUBE, (0.3, 0.0, math.pi / 4)) == pytest.approx(0.2 - 0.1 / math.sqrt(2))
+def outline(body, pose):
+    """Points along the outline, (4 STEPS, 2)."""
+    corner = corners(body, np.array([pose]))[0]
+    share = np.linspace(0.0, 1.0, STEPS, endpoint=False)[:, None]
+    return np.concatenate([a + share * (b - a) for a, b in zip(corner, np.roll(corner, -1, axis=0), strict=True)])
 
 
-poses = st.tuples(st.floats(-0.4, 0.4), st.floats(-0.4, 0.4), st.floats(-7.0, 7.0))
+def holds(body, pose, points):
+    """Which points are in the body."""
+    cos, sin = np.cos(pose[2]), np.sin(pose[2])
+    dx, dy = points[:, 0] - pose[0], points[:, 1] - pose[1]
+    ahead, left = cos * dx + sin * dy - body.middle_ahead_m, cos * dy - sin * dx
+    return (np.abs(ahead) <= 0.5 * body.length_m) & (np.abs(left) <= 0.5 * body.width_m)
 
 
-@given(poses, poses)
-def test_it_is_the_shortest_distance_of_any_two_points_of_the_edges(one, other):
-    """Against points every 2 mm on both edges, which can only be farther apart, by 2 mm at most."""
-    found_m = gap_m(DUCKIEBOT, one, BOX, other)
-    edges = []
-    for actor, pose in ((DUCKIEBOT, one), (BOX, other)):
-        around = corners(actor, np.array([pose]))[0]
-        share = np.linspace(0.0, 1.0, 101)[:, None]
-        edges.append(
-            np.concatenate([a + share * (b - a) for a, b in zip(around, np.roll(around, -1, 0), strict=True)])
-        )
-    away_m = np.linalg.norm(edges[0][:, None] - edges[1], axis=2).min()
-    if found_m > 0.0:
-        assert found_m - 1e-9 <= away_m <= found_m + 0.002
+@given(BODIES, POSES, BODIES, POSES)
+def test_it_is_that_of_the_nearest_points_of_the_outlines(one, one_pose, other, other_pose):
+    gap_m = gaps_m(one, np.array([one_pose]), other, np.array([other_pose]))[0]
+    a, b = outline(one, one_pose), outline(other, other_pose)
+    nearest_m = np.sqrt(((a[:, None] - b[None]) ** 2).sum(2).min())
+    if holds(one, one_pose, b).any() or holds(other, other_pose, a).any():
+        assert gap_m == 0.0
     else:
-        assert away_m < 0.1  # they overlap, or one lies within the other
+        step_m = 0.4 / STEPS
+        assert nearest_m - step_m <= gap_m <= nearest_m + 1e-12
 
 
-@given(poses, poses, poses)
-def test_it_does_not_matter_who_is_asked_nor_where_the_map_begins(one, other, moved):
-    first = gap_m(DUCKIEBOT, one, BOX, other)
-    assert gap_m(BOX, other, DUCKIEBOT, one) == pytest.approx(first, abs=1e-9)
-    cos, sin = math.cos(moved[2]), math.sin(moved[2])
-    one, other = (
-        (moved[0] + cos * x - sin * y, moved[1] + sin * x + cos * y, heading + moved[2])
-        for x, y, heading in (one, other)
-    )
-    assert gap_m(DUCKIEBOT, one, BOX, other) == pytest.approx(first, abs=1e-9)
+@given(BODIES, POSES, BODIES, POSES)
+def test_it_is_the_same_from_both_sides_and_wherever_both_are(one, one_pose, other, other_pose):
+    poses = np.array([one_pose]), np.array([other_pose])
+    gap_m = gaps_m(one, poses[0], other, poses[1])
+    assert gaps_m(other, poses[1], one, poses[0]) == pytest.approx(gap_m, abs=1e-12)
+    turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    moved = [each @ turn.T + np.array([3.0, -2.0, np.pi / 2]) for each in poses]
+    assert gaps_m(one, moved[0], other, moved[1]) == pytest.approx(gap_m, abs=1e-9)
 
 
-def test_many_at_once_are_each_by_itself():
+def test_many_instants_are_each_by_themselves():
     rng = np.random.default_rng(3)
-    one, other = rng.uniform(-0.4, 0.4, (2, 20, 3))
-    each = [gap_m(DUCKIEBOT, tuple(a), BOX, tuple(b)) for a, b in zip(one.tolist(), other.tolist(), strict=True)]
-    assert gaps_m(DUCKIEBOT, one, BOX, other).tolist() == pytest.approx(each)
+    one, other = Actor("a", "vehicle", 0.18, 0.13, 0.1, -0.024), Actor("b", "duckie", 0.04, 0.05, 0.1)
+    poses = rng.uniform(-0.3, 0.3, (2, 50, 3))
+    together = gaps_m(one, poses[0], other, poses[1])
+    assert together == pytest.approx([gaps_m(one, poses[0, [k]], other, poses[1, [k]])[0] for k in range(50)])
