@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import click
 
 from rilaas.cli.config import read_settings
+from rilaas.cli.evaluate_against import against, duel
 from rilaas.cli.evaluate_options import EvaluateOptions, evaluate_options
 from rilaas.cli.evaluate_record import RecordOptions, open_recording, record_options, without_links
-from rilaas.cli.evaluate_suite import Course, drive, read_suite
+from rilaas.cli.evaluate_suite import Course, Outcome, drive, open_driver, read_suite
+from rilaas.cli.evaluate_sweep import sweep
 from rilaas.cli.hub_target import keep_report, open_hub
 from rilaas.cli.output import Output, output_options, write_text
 from rilaas.cli.policy import policy_options
 from rilaas.cli.progress import exit_code
-from rilaas.core import ModelRef
+from rilaas.core import InvalidInput, ModelRef
 
 EXAMPLE = """
 \b
@@ -22,6 +26,9 @@ Examples:
   rilaas evaluate models/lane-following --record drives --record-episodes all --report report.html
   rilaas evaluate models/lane-following --keep alice/lane-following:2 --hub http://127.0.0.1:8080
   rilaas evaluate lane-following --suite quick-look --target 127.0.0.1 --key robot --ca tls/ca.pem
+  rilaas evaluate models/lane-following --against lane-following:1 --against cloud.json
+  rilaas evaluate models/lane-following --against lane-following:1 --until-decided --latency none
+  rilaas evaluate models/lane-following --sweep 0,0.05,0.1,0.15,0.2,0.3 --report sweep.html
 \b
 Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached;
 130: interrupted, what was driven until then is reported.
@@ -50,14 +57,18 @@ def command(
     interceptor. Ctrl-C ends the run; what was driven until then is reported, and the exit code is 130.
     """
     settings = read_settings(flags)
+    options.check()
+    if record is not None and (options.sweep is not None or options.until_decided):
+        raise InvalidInput("--record is for one run of the suite.", "Leave --sweep and --until-decided away.")
     kept = ModelRef.parse(options.keep) if options.keep else None
     hub = ctx.with_resource(open_hub(settings)) if kept else None  # what is wrong there is told before the drive
-    suite = read_suite(options.suite, options.episodes)
+    suite = read_suite(options.suite, None if options.until_decided else options.episodes)
     recording = open_recording(record, settings, output)
     from rilaas.evaluate.driving import Latency
 
-    latency = Latency.parse(options.latency)
-    report = drive(policy, Course(suite, latency, settings, options.workers, output, recording))
+    course = Course(suite, Latency.parse(options.latency), settings, options.workers, output, recording)
+    outcome = _run(policy, options, course)
+    report = outcome.report
     if recording is not None:
         report = recording.finish(report, options.page)
     if options.page is not None:
@@ -71,4 +82,15 @@ def command(
             recording.send(hub, address)
     following = f"rilaas evaluate {policy} --suite {options.suite} --report report.html"
     output.finish(report, "" if options.page else following)
-    ctx.exit(exit_code(report, suite))
+    ctx.exit(exit_code(report, is_whole=outcome.is_whole))
+
+
+def _run(policy: str, options: EvaluateOptions, course: Course) -> Outcome:
+    if options.sweep is not None:
+        return sweep(policy, course, options.sweep)
+    if options.until_decided:
+        return duel(policy, options.against[0], course, options.episodes, options.metric)
+    if options.against:
+        return against(policy, options.against, course, options.metric)
+    with ExitStack() as stack:
+        return drive(open_driver(policy, course, stack), course)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
+from rilaas.core import InvalidInput
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -24,6 +26,10 @@ class EvaluateOptions:
         workers: Processes.
         page: Where the HTML goes; None for nowhere.
         keep: The model at the hub that gets the report; None for none.
+        sweep: Latencies to drive the suite at, as ``parse_latencies`` reads them; None for one run.
+        against: Policies, or reports' JSON files, to compare with.
+        until_decided: Whether to drive pair after pair until it is clear who is better.
+        metric: By which is compared; '' for the headline's.
     """
 
     suite: str
@@ -32,6 +38,25 @@ class EvaluateOptions:
     workers: int
     page: Path | None
     keep: str | None
+    sweep: str | None
+    against: tuple[str, ...]
+    until_decided: bool
+    metric: str
+
+    def check(self) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            InvalidInput: Naming both flags.
+        """
+        if self.sweep is not None and self.against:
+            raise InvalidInput("--sweep and --against do not go together.", "Give one of them.")
+        if self.until_decided and len(self.against) != 1:
+            raise InvalidInput("--until-decided compares with one other policy.", "Add --against POLICY, once.")
+        if self.metric and not self.against:
+            raise InvalidInput("--metric says by what policies are compared.", "Add --against POLICY.")
+        if self.sweep is not None and self.keep:
+            raise InvalidInput("A sweep is no evaluation of a model.", "Leave --keep away, and keep its --json.")
 
 
 _OPTIONS = (
@@ -43,9 +68,24 @@ _OPTIONS = (
         "--latency",
         default="measured",
         show_default=True,
-        metavar="none|measured|fixed:SECONDS",
-        help="How long the world goes on while the policy thinks.",
+        metavar="none|measured|fixed:SECONDS|drawn:FILE",
+        help="How long the world goes on while the policy thinks; FILE is a report's JSON, or seconds.",
     ),
+    click.option(
+        "--sweep", metavar="SECONDS,...", help="Drive the suite at each of these latencies: score against latency."
+    ),
+    click.option(
+        "--against",
+        multiple=True,
+        metavar="POLICY|REPORT.json",
+        help="Compare on the same scenarios and seeds, and rank; may be repeated.",
+    ),
+    click.option(
+        "--until-decided",
+        is_flag=True,
+        help="With one --against: pair after pair until it is clear who is better, N at most (200).",
+    ),
+    click.option("--metric", default="", metavar="NAME", help="Compare by this; else by driving_score."),
     click.option(
         "--workers", default=1, show_default=True, type=click.IntRange(1), help="Processes, for a local policy."
     ),

@@ -55,59 +55,95 @@ def read_suite(name: str, episodes: int | None = None) -> Suite:
         raise MissingDependency(
             f"The tile world needs the package {error.name}.", "Install it: pip install 'rilaas[serve,evaluate]'."
         ) from None
-    suite = read(name)
-    return suite if episodes is None else suite_of_length(suite, episodes)
-
-
-def suite_of_length(suite: Suite, episodes: int) -> Suite:
-    """A suite cut or extended to a number of episodes; see ``with_episodes``."""
     from rilaas.evaluate.driving.judge.turns import with_episodes
 
-    return with_episodes(suite, episodes)
+    suite = read(name)
+    return suite if episodes is None else with_episodes(suite, episodes)
 
 
-def drive(text: str, course: Course) -> Report:
-    """Let a policy drive a suite.
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a call.
+
+    Attributes:
+        report: Of it.
+        is_whole: Whether all was driven that was to be; not where it was interrupted.
+    """
+
+    report: Report
+    is_whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A policy that is there or can be made, and what it is called.
+
+    Attributes:
+        text: As it was written on the command line.
+        policy: It, or with several workers a function that makes it.
+        name: What reports call it.
+        place: Where it is.
+    """
+
+    text: str
+    policy: Policy | Callable[[], Policy]
+    name: str
+    place: str
+
+
+def open_driver(text: str, course: Course, stack: ExitStack) -> Driver:
+    """Find a policy, and open it where one process drives.
 
     Args:
         text: A model folder, or a reference.
-        course: What it is put through.
+        course: What it will be put through.
+        stack: Closes it.
 
     Raises:
         InvalidInput: A remote policy shall drive in several processes.
-        RilaasError: It cannot be loaded, reached or asked.
+        RilaasError: It cannot be loaded or reached.
+    """
+    if course.workers == 1:
+        opened = stack.enter_context(open_policy(text, course.settings))
+        return Driver(text, opened.policy, opened.name, opened.place)
+    if is_remote(text, course.settings):
+        raise InvalidInput("A remote policy is driven by one worker.", "Leave --workers away.")
+    return Driver(text, partial(load_local, text, course.settings), text, f"{course.workers} processes")
+
+
+def drive(driver: Driver, course: Course) -> Outcome:
+    """Let a policy drive a suite.
+
+    Args:
+        driver: Who drives.
+        course: What it is put through.
+
+    Raises:
+        RilaasError: It refuses to be asked, or is no driving policy.
     """
     from rilaas.evaluate.driving import run_suite
 
-    suite, settings, output, workers = course.suite, course.settings, course.output, course.workers
-    progress, recording = SuiteProgress(suite, output), course.recording
+    suite, settings, output, recording = course.suite, course.settings, course.output, course.recording
+    progress = SuiteProgress(suite, output)
     if recording is not None:
-        recording.begin(text, suite, course.latency)
+        recording.begin(driver.text, suite, course.latency)
 
     def on_episode(done: Progress) -> None:
         progress.episode(done)
         if recording is not None:
             recording.episode(done)
 
-    with ExitStack() as stack:
-        made: Policy | Callable[[], Policy]
-        if workers == 1:
-            opened = stack.enter_context(open_policy(text, settings))
-            made, name, place = opened.policy, opened.name, opened.place
-        else:
-            if is_remote(text, settings):
-                raise InvalidInput("A remote policy is driven by one worker.", "Leave --workers away.")
-            made, name, place = partial(load_local, text, settings), text, f"{workers} processes"
-        count = f"{len(suite.scenarios)} episode{'s' if len(suite.scenarios) > 1 else ''}"
-        output.talk(f"{name} in {place} drives {suite.name}: {count}, latency {course.latency.text}")
-        report = run_suite(
-            made,
-            suite,
-            latency=course.latency,
-            deadline_s=settings.deadline,
-            on_episode=on_episode,
-            on_frame=progress.frame if workers == 1 else None,
-            workers=workers,
-            film_hz=recording.film_hz if recording is not None else 0.0,
-        )
-    return replace(report, summary=f"{name} in {place}: {report.summary}")
+    count = f"{len(suite.scenarios)} episode{'s' if len(suite.scenarios) > 1 else ''}"
+    output.talk(f"{driver.name} in {driver.place} drives {suite.name}: {count}, latency {course.latency.text}")
+    report = run_suite(
+        driver.policy,
+        suite,
+        latency=course.latency,
+        deadline_s=settings.deadline,
+        on_episode=on_episode,
+        on_frame=progress.frame if course.workers == 1 else None,
+        workers=course.workers,
+        film_hz=recording.film_hz if recording is not None else 0.0,
+    )
+    report = replace(report, summary=f"{driver.name} in {driver.place}: {report.summary}")
+    return Outcome(report, len(report.episodes) == len(suite.scenarios))

@@ -42,7 +42,7 @@ class SuiteProgress:
         rate = done_s / max(1e-6, now - self._start)
         left_s = (self._total_s - done_s) / max(1e-6, rate)
         self._output.progress(
-            f"episode {self._number + 1} of {len(self._suite.scenarios)}: {scenario.map}, seed {scenario.seed}, "
+            f"episode {self._number + 1} of {len(self._suite.scenarios)}: {scenario.name}, seed {scenario.seed}, "
             f"{t_s:4.1f} of {scenario.duration_s:g} s, {rate:.1f} times real time, {left_s:.0f} s left"
         )
 
@@ -53,21 +53,23 @@ class SuiteProgress:
         self._past_s += result.scenario.duration_s
         self._output.progress_done()
         words = f"drove {scores['driven_lane_m']:.1f} m along the lane" if scores else result.reason
-        where = f"{result.scenario.map:<15} seed {result.seed:<5}"
+        if "driving_score" in scores:
+            words += f", score {scores['driving_score']:.1f}"
+        where = f"{result.scenario.name:<15} seed {result.seed:<5}"
         status = result.status.replace("_", " ")
         self._output.talk(f"  {progress.done}/{progress.total}  {where} {status:<10} {words}")
 
 
-def exit_code(report: Report, suite: Suite) -> int:
+def exit_code(report: Report, *, is_whole: bool) -> int:
     """How a command that ran a suite ends.
 
     Args:
         report: Of what was run.
-        suite: Of what was to be run.
+        is_whole: Whether that is all that was to be run.
 
     Returns:
         130 where it was interrupted, whatever it had reached by then; 20 where the verdict is "failed"; else 0.
     """
-    if len(report.episodes) < len(suite.scenarios):
+    if not is_whole:
         return INTERRUPTED
     return VERDICT_FAILED if report.verdict == "failed" else 0

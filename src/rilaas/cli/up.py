@@ -114,7 +114,7 @@ def command(
         signal.signal(signal.SIGTERM, previous)
     if report is not None and suite is not None:
         output.finish(report, f"rilaas up --home {place}" if stay else f"rilaas up --demo --stay --home {place}")
-        ctx.exit(exit_code(report, suite))
+        ctx.exit(exit_code(report, is_whole=len(report.episodes) == len(suite.scenarios)))
 
 
 def shipped_model(name: str) -> Path:

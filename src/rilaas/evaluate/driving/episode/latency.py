@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rilaas.core import InvalidInput, did_you_mean
+from rilaas.core import InvalidInput, NotFound, RilaasError, did_you_mean
+from rilaas.report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,14 @@ class Latency:
 
     @classmethod
     def parse(cls, text: str) -> Latency:
-        """Read ``none``, ``measured`` or ``fixed:SECONDS``.
+        """Read ``none``, ``measured``, ``fixed:SECONDS`` or ``drawn:FILE``.
+
+        The file is a report that ``--json`` wrote, whose round trips are drawn; or numbers of seconds, one a line or
+        as an ``.npy`` array.
 
         Raises:
-            InvalidInput: It is something else.
+            InvalidInput: It is something else, or the file has no latencies.
+            NotFound: There is no such file.
         """
         mode, _, value = text.partition(":")
         if mode == "fixed":
@@ -81,11 +89,14 @@ class Latency:
                 raise InvalidInput(
                     f"{text!r} is not a latency.", "Write seconds after the colon: fixed:0.08."
                 ) from None
+        if mode == "drawn":
+            return cls.drawn(_recorded(Path(value)))
         if text == "none":
             return cls.none()
         if text == "measured":
             return cls.measured()
-        raise InvalidInput(f"{text!r} is not a latency.", did_you_mean(text, ("none", "measured", "fixed:SECONDS")))
+        valid = ("none", "measured", "fixed:SECONDS", "drawn:FILE")
+        raise InvalidInput(f"{text!r} is not a latency.", did_you_mean(text, valid))
 
     def sample(self, measured_s: float, rng: np.random.Generator) -> float:
         """Latency of one prediction [s].
@@ -99,3 +110,29 @@ class Latency:
         if len(self.samples_s) == 1:
             return self.samples_s[0]
         return self.samples_s[int(rng.integers(len(self.samples_s)))]
+
+
+def _recorded(path: Path) -> NDArray[np.float64]:
+    """Recorded latencies [s]; see ``Latency.parse``."""
+    if not path.is_file():
+        raise NotFound(f"There is no file {str(path)!r} to draw latencies from.", "Write drawn:FILE.")
+    try:
+        if path.suffix == ".json":
+            values = np.array(Report.from_json(path.read_text(encoding="utf-8")).samples.get("round_trip_s", ()))
+        elif path.suffix == ".npy":
+            values = np.asarray(np.load(path, allow_pickle=False), np.float64).ravel()
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
+                values = np.loadtxt(path, ndmin=1).ravel()
+    except RilaasError as error:
+        raise InvalidInput(f"{path}: {error.message}", error.hint) from None
+    except (OSError, ValueError, EOFError) as error:
+        raise InvalidInput(
+            f"{path} has no latencies: {error}.",
+            "Give a report that --json wrote, or seconds, one a line or as .npy.",
+        ) from None
+    if not values.size:
+        hint = "Reports of evaluations have them since they are kept." if path.suffix == ".json" else ""
+        raise InvalidInput(f"{path} has no latencies in it.", hint)
+    return values
