@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KeyTextTransform
 
 from rilaas.core import NotFound
 from rilaas.hub.models import Episode, Evaluation, Person
@@ -29,6 +30,7 @@ def visible_evaluations(person: Person) -> QuerySet[Evaluation]:
     """Those of the person, and of models that the person may see; without the report itself."""
     found = Evaluation.objects.filter(Q(owner=person) | Q(model__in=visible_models(person)))
     found = found.select_related("owner", "model__owner", "variant__version", "job")
+    found = found.annotate(latency=KeyTextTransform("latency", "plan"))  # of the plan, which may be long, that alone
     return found.defer("report", "plan", "job__log", "variant__manifest", "variant__files", "variant__card")
 
 
@@ -137,6 +139,7 @@ def evaluation_row(evaluation: Evaluation) -> dict[str, Any]:
         "id": evaluation.pk,
         "kind": evaluation.kind,
         "suite": evaluation.suite,
+        "latency": getattr(evaluation, "latency", None) or "",  # as ``visible_evaluations`` adds it
         "verdict": evaluation.verdict,
         "state": evaluation.job.state if evaluation.job else DONE,
         "is_open": evaluation.job is not None and evaluation.job.state in (QUEUED, RUNNING),

@@ -9,7 +9,8 @@ from rilaas.core import InvalidInput
 from rilaas.evaluate.compare import Comparison, compare_every, headline_metric, verdict_text
 from rilaas.hub.models import Evaluation, Person
 from rilaas.hub.queries.evaluation import evaluation_row, find_evaluation, full_report
-from rilaas.report import Metric, Report, metric_text
+from rilaas.report import Metric, Report
+from rilaas.report.number import interval_text, mean_text
 
 MAX_VALUES = 1_000_000  # episodes times metrics of a report: a page is to come within seconds
 _UNPAIRED = 50  # that a page lists
@@ -76,18 +77,24 @@ def _row(name: str, left: Report, right: Report, found: Comparison | None) -> di
         "name": name,
         "group": shown.group,
         "direction": shown.direction,
-        "a": metric_text(left.metrics[name]) if name in left.metrics else "",
-        "b": metric_text(right.metrics[name]) if name in right.metrics else "",
-        "difference": "",
+        "a": _words(left.metrics.get(name)),
+        "b": _words(right.metrics.get(name)),
+        "difference": _words(None),
         "n": 0,
         "p_value": None,
         "verdict": "",
     }
     if found is None or not found.n:
         return row
-    difference, p = metric_text(found.difference), found.p_value
-    means = {"a": metric_text(found.b), "b": metric_text(found.a)}  # over the pairs alone
-    return {**row, **means, "difference": difference, "n": found.n, "p_value": p, "verdict": found.verdict}
+    paired = {"a": _words(found.b), "b": _words(found.a), "difference": _words(found.difference)}
+    return {**row, **paired, "n": found.n, "p_value": found.p_value, "verdict": found.verdict}
+
+
+def _words(metric: Metric | None) -> dict[str, str]:
+    """A mean, and beside it what it never stands without."""
+    if metric is None:
+        return {"mean": "", "interval": ""}
+    return {"mean": mean_text(metric), "interval": interval_text(metric)}
 
 
 def _unpaired(headline: Comparison) -> list[dict[str, Any]]:
