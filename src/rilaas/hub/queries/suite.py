@@ -23,7 +23,7 @@ _MAX_SEED = 2**63 - 1  # of a database's column
 _SUITES = Path(rilaas.__file__).parent / "evaluate" / "driving" / "scenario" / "suites"
 _FIRST = ("lf", "lfv", "intersections", "robustness")  # in a list; the others come by name
 _NEEDED = ("cv2", "yaml")
-_INSTALL = "pip install 'rilaas[hub,evaluate]', where the hub is installed"
+_INSTALL = "pip install 'rilaas[evaluate]', where the hub is installed"
 
 
 def missing_package() -> str:
