@@ -23,6 +23,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,11 @@ _MAX_MEMBERS = 2000
 _MAX_STAMPS = 200_000
 _FORMAT = 1
 _KINDS = ("u1", "i8", "f8")
+# What zipfile, NumPy and json raise at bytes that are not what they say; NumPy reads a header as Python's source.
+_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SyntaxError, TokenError),
+    *(ValueError, TypeError, AttributeError, LookupError, ArithmeticError, MemoryError),
+)
 _JPEG = b"\xff\xd8\xff"
 
 
@@ -93,11 +99,9 @@ def read_recording(data: bytes) -> Recording:
         return _recording(document, arrays)
     except InvalidInput:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RecursionError) as error:
-        raise _wrong(str(error)) from None
     except KeyError as error:
         raise _wrong(f"{error.args[0]} is missing") from None
-    except (ValueError, TypeError, AttributeError, IndexError, RuntimeError, OverflowError) as error:
+    except _ERRORS as error:
         raise _wrong(str(error)) from None
 
 

@@ -316,7 +316,7 @@
       context.font = "11px system-ui, sans-serif";
       context.textBaseline = "middle";
       context.lineWidth = 1;
-      for (const value of ticks(low, high, 3)) {
+      for (const value of ticks(low, high, 4)) {
         context.strokeStyle = Math.abs(value) < 1e-9 ? colour("--player-axis") : colour("--player-line");
         context.beginPath();
         context.moveTo(LEFT, Math.round(y(value)) + 0.5);
