@@ -29,9 +29,6 @@ class Joined:
         colours: (F, 3) float64.
         glowing: (F,) bool.
         parts: (F,) int: to which part each face belongs.
-        middles: (P, 3) float64 [m], of the parts.
-        part_things: (P,) int: to which thing each part belongs.
-        ranks: (P,) float64: see ``Solid.level_ranks``.
     """
 
     solids: tuple[Solid, ...]
@@ -44,23 +41,15 @@ class Joined:
     colours: Array
     glowing: NDArray[np.bool_]
     parts: Numbers
-    middles: Array
-    part_things: Numbers
-    ranks: Array
 
 
 @lru_cache(maxsize=512)
-def join(solids: tuple[Solid, ...], eye_m: float) -> Joined:
-    """Put things side by side.
-
-    Args:
-        solids: The things, at least one.
-        eye_m: Height of the camera [m].
-    """
+def join(solids: tuple[Solid, ...]) -> Joined:
+    """Put things side by side; at least one."""
     points = [np.concatenate([solid.shadow.reshape(-1, 4), solid.vertices]) for solid in solids]
     starts = np.cumsum([0, *map(len, points)])
     corners = max(solid.faces.shape[1] for solid in solids)
-    first_parts = np.cumsum([0, *(len(solid.middles) for solid in solids)])
+    first_parts = np.cumsum([0, *(int(solid.parts.max()) + 1 for solid in solids)])
     faces = [
         np.pad(solid.faces + start + solid.shadow.size // 4, ((0, 0), (0, corners - solid.faces.shape[1])), "edge")
         for solid, start in zip(solids, starts, strict=False)
@@ -76,7 +65,4 @@ def join(solids: tuple[Solid, ...], eye_m: float) -> Joined:
         colours=np.concatenate([solid.colours for solid in solids]),
         glowing=np.concatenate([solid.glowing for solid in solids]),
         parts=np.concatenate([solid.parts + first for solid, first in zip(solids, first_parts, strict=False)]),
-        middles=np.concatenate([solid.middles for solid in solids]),
-        part_things=np.repeat(np.arange(len(solids)), [len(solid.middles) for solid in solids]),
-        ranks=np.concatenate([solid.level_ranks(eye_m) for solid in solids]),
     )

@@ -13,8 +13,10 @@ from rilaas.evaluate.driving.road.stop_line import StopLine
 from rilaas.evaluate.driving.view.look import Look
 from rilaas.evaluate.driving.view.solid import Colour, Part, assemble, block, disc
 
-SIZE_M = (0.030, 0.046, 0.170)
+SIZE_M = (0.050, 0.046, 0.170)
 """Length, width and height: the box is at the height of a Duckiebot's camera."""
+_FRONT_M = -0.005
+"""Where the lamps are, behind their visors [m]."""
 _LAMPS: Mapping[int, tuple[float, Colour, Colour]] = {
     RED: (0.146, (255.0, 44.0, 36.0), (84.0, 30.0, 30.0)),
     YELLOW: (0.108, (255.0, 206.0, 40.0), (84.0, 74.0, 30.0)),
@@ -24,9 +26,9 @@ _LAMPS: Mapping[int, tuple[float, Colour, Colour]] = {
 _HOUSING = (40.0, 42.0, 46.0)
 _HALF_LANE_TILE, _LANE_MIDDLE_TILE = 0.188, 0.22
 """A lane's half width, and its middle from the middle of the road [tile]."""
-_ASIDE_M, _BEHIND_M, _BEYOND_M = 0.040, 0.020, 0.015
-"""How far a post stands from its corner: outwards; the near one before, the far one short of the corner. So the far
-post stands back to back with the near one of those who come from the other side [m]."""
+_ASIDE_M, _BEFORE_M = 0.040, 0.030
+"""How far a post stands from its corner: outwards, and before it. So the far post stands back to back with the near
+one of those who come from the other side [m]."""
 
 
 @lru_cache(maxsize=1024)
@@ -34,7 +36,7 @@ def light_posts(line: StopLine) -> tuple[Pose, Pose]:
     """Where the two lights of a stop line stand, in the map's frame; both look at those who come.
 
     One is on the right, at the corner of the crossing's tile where the line is; the other at the opposite corner.
-    At each corner the lamps look along one road only, so that nobody sees those of the road across.
+    At each corner the lamps look along one road only, behind visors, so that those on the other road see none.
     """
     x, y, heading = line.pose
     tile_m = line.half_width_m / _HALF_LANE_TILE
@@ -45,7 +47,7 @@ def light_posts(line: StopLine) -> tuple[Pose, Pose]:
     def place(ahead_m: float, left_m: float) -> Pose:
         return x + ahead_m * cos - left_m * sin, y + ahead_m * sin + left_m * cos, heading
 
-    return place(-_BEHIND_M, -right_m), place(tile_m - _BEYOND_M, left_m)
+    return place(-_BEFORE_M, -right_m), place(tile_m - _BEFORE_M, left_m)
 
 
 @lru_cache(maxsize=8)
@@ -64,10 +66,14 @@ def light_look(state: int) -> Look:
 
 
 def _parts(state: int, sides: int) -> list[Part]:
-    box = block((-0.015, 0.015), (-0.023, 0.023), (0.046, 0.170), _HOUSING, level=1)
+    box = block((_FRONT_M, 0.025), (-0.023, 0.023), (0.046, 0.170), _HOUSING)
     for lamp, (z, lit, dark) in _LAMPS.items():
         is_on = lamp == state
         box = box.with_faces(
-            [disc((-0.015, 0.0, z), 0.0175, sides, ahead=True)], lit if is_on else dark, glowing=is_on
+            [disc((_FRONT_M, 0.0, z), 0.0175, sides, ahead=True)], lit if is_on else dark, glowing=is_on
         )
-    return [block((-0.008, 0.008), (-0.008, 0.008), (0.0, 0.045), _HOUSING), box]
+    visors = [
+        block((-0.025, _FRONT_M), (min(inner, outer), max(inner, outer)), (0.050, 0.166), _HOUSING)
+        for inner, outer in ((0.021, 0.023), (-0.021, -0.023))
+    ]
+    return [block((0.002, 0.018), (-0.008, 0.008), (0.0, 0.045), _HOUSING), box, *visors]

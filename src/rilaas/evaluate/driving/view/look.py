@@ -102,15 +102,15 @@ def _duckiebot(body: Colour, is_near: bool) -> Parts:
             [disc((0.084, y, 0.046), 0.007, 6, ahead=True) for y in (-0.030, 0.030)], _WHITE, glowing=True
         ),
         plate,
-        block((-0.084, 0.060), (-0.052, 0.052), (0.068, 0.078), body, level=1),
+        block((-0.084, 0.060), (-0.052, 0.052), (0.068, 0.078), body),
     ]
     for side in (1, -1):
         y = (min(0.034 * side, 0.060 * side), max(0.034 * side, 0.060 * side))
-        lamp = block((-0.090, -0.080), y, (0.079, 0.094), _DARK, level=2)
+        lamp = block((-0.090, -0.080), y, (0.079, 0.094), _DARK)
         parts.append(lamp.with_faces([patch(-0.090, y, (0.079, 0.094))], _TAIL_LIGHT, glowing=True))
-    head = block((0.062, 0.088), (-0.016, 0.016), (0.079, 0.120), _DARK, level=2)
+    head = block((0.062, 0.088), (-0.016, 0.016), (0.079, 0.120), _DARK)
     parts += [
-        block((-0.066, 0.046), (-0.036, 0.036), (0.079, 0.100), _DARK, level=2, top=(58.0, 118.0, 70.0)),
+        block((-0.066, 0.046), (-0.036, 0.036), (0.079, 0.100), _DARK, top=(58.0, 118.0, 70.0)),
         head.with_faces([disc((0.088, 0.0, 0.100), 0.009, 8, ahead=True)], (96.0, 108.0, 122.0)),
     ]
     return parts, (0.18, 0.13, 0.12)
@@ -119,17 +119,17 @@ def _duckiebot(body: Colour, is_near: bool) -> Parts:
 def _duckie(_: Colour, is_near: bool) -> Parts:
     """A rubber duck in a cube of 1 m: body, tail, head, beak, eyes."""
     rows, sides = (6, 10) if is_near else (3, 6)
-    head = ball((0.10, 0.0, 0.71), (0.31, 0.35, 0.29), _YELLOW, rows=rows, sides=sides, level=1)
-    beak = block((0.34, 0.50), (-0.16, 0.16), (0.60, 0.72), _ORANGE, level=1)
+    head = ball((0.10, 0.0, 0.71), (0.31, 0.35, 0.29), _YELLOW, rows=rows, sides=sides)
+    beak = block((0.34, 0.50), (-0.16, 0.16), (0.60, 0.72), _ORANGE)
     parts = [
         ball((-0.02, 0.0, 0.26), (0.46, 0.50, 0.26), _YELLOW, rows=rows, sides=sides),
-        block((-0.50, -0.30), (-0.16, 0.16), (0.53, 0.60), _YELLOW, level=1),
+        block((-0.50, -0.30), (-0.16, 0.16), (0.53, 0.60), _YELLOW),
         head,
         beak,
     ]
     if is_near:
         for side in (1, -1):
-            eye = ball((0.28, 0.17 * side, 0.82), (0.08, 0.08, 0.09), _BLACK, rows=3, sides=6, level=1)
+            eye = ball((0.28, 0.17 * side, 0.82), (0.08, 0.08, 0.09), _BLACK, rows=3, sides=6)
             parts.append(eye)
     return parts, (1.0, 1.0, 1.0)
 
@@ -142,17 +142,14 @@ def _cone(_: Colour, is_near: bool) -> Parts:
         return 0.40 - 0.33 * z
 
     rings = ((0.08, 0.40, _ORANGE), (0.40, 0.68, _WHITE), (0.68, 1.0, _ORANGE))
-    pieces = [
-        spindle([(radius(low), low), (radius(high), high)], sides, colour, level=level + 1)
-        for level, (low, high, colour) in enumerate(rings)
-    ]
+    pieces = [spindle([(radius(low), low), (radius(high), high)], sides, colour) for low, high, colour in rings]
     return [block((-0.5, 0.5), (-0.5, 0.5), (0.0, 0.08), _ORANGE), *pieces], (1.0, 1.0, 1.0)
 
 
 def _barrier(_: Colour, is_near: bool) -> Parts:
     """A road barrier in a cube of 1 m: a board across with red and white stripes, on two feet."""
     feet = [block((-0.5, 0.5), (y - 0.06, y + 0.06), (0.0, 0.38), _DARK) for y in (-0.38, 0.38)]
-    board = block((-0.22, 0.22), (-0.5, 0.5), (0.40, 1.0), _WHITE, level=1)
+    board = block((-0.22, 0.22), (-0.5, 0.5), (0.40, 1.0), _WHITE)
     for x in (-0.22, 0.22):
         stripes: list[list[Point]] = [
             [(x, y, 0.40), (x, y + 0.14, 0.40), (x, y + 0.22, 1.0), (x, y + 0.08, 1.0)]

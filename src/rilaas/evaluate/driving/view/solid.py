@@ -1,14 +1,15 @@
-"""Upright things as flat faces of convex parts: how they are made, and which face may hide which.
+"""Upright things as flat faces of convex parts: how they are made, and which part may hide which.
 
 Frame of a thing: x forward, y to the left, z up [m], origin on the ground where its pose is.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import combinations, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,14 +33,12 @@ class Part:
         middle: A point inside it [m]; faces look away from it.
         faces: Corners of each face, around its border [m]. A face that lies on another one comes after it.
         colours: One for each face.
-        level: Parts of a higher level are above all of a lower level; a horizontal plane lies between them.
         glowing: Numbers of the faces that give light of their own.
     """
 
     middle: Point
     faces: Sequence[Sequence[Point]]
     colours: Sequence[Colour]
-    level: int = 0
     glowing: frozenset[int] = field(default_factory=frozenset)
 
     def with_faces(self, faces: Sequence[Sequence[Point]], colour: Colour, *, glowing: bool = False) -> Part:
@@ -47,7 +46,7 @@ class Part:
         first = len(self.faces)
         lit = frozenset(range(first, first + len(faces))) if glowing else frozenset()
         colours = [*self.colours, *[colour] * len(faces)]
-        return Part(self.middle, [*self.faces, *faces], colours, self.level, self.glowing | lit)
+        return Part(self.middle, [*self.faces, *faces], colours, self.glowing | lit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,9 +61,8 @@ class Solid:
         colours: (F, 3) float64, from 0 to 255 before light and tone.
         glowing: (F,) bool: gives light of its own.
         parts: (F,) int: to which part a face belongs.
-        middles: (P, 3) float64 [m]: a point inside each part.
-        levels: (P,) int: see ``Part.level``.
-        floors_m: (L,) float64: where each level begins [m].
+        pairs: (Q, 2) int: two parts; the same two once for each plane between them.
+        planes: (Q, 4) float64: that plane; times (eye, 1) it is positive on the second one's side.
         shadow: (R, 8, 4) float64: rings of the contact shadow on the ground, as ``vertices``.
         foot: Corners of the rectangle over which it stands, counter-clockwise: ahead and to the left [m].
         ahead_m: From its origin to the middle of the foot [m].
@@ -78,9 +76,8 @@ class Solid:
     colours: Array
     glowing: NDArray[np.bool_]
     parts: NDArray[np.intp]
-    middles: Array
-    levels: NDArray[np.intp]
-    floors_m: Array
+    pairs: NDArray[np.intp]
+    planes: Array
     shadow: Array
     foot: tuple[tuple[float, float], ...]
     ahead_m: float
@@ -91,19 +88,42 @@ class Solid:
         """From the middle of the foot to its corners [m]."""
         return 0.5 * math.hypot(self.size_m[0], self.size_m[1])
 
-    def level_ranks(self, eye_m: float) -> Array:
-        """In which order the parts' levels are to be drawn for an eye at some height.
+    def part_ranks(self, eye: Array) -> Array:
+        """In which order the parts are to be drawn: (P,) float64, a higher one later.
 
-        A plane between two levels hides nothing of the level on the eye's side: so the levels below the eye's come
-        first, upwards, then those above it, downwards, and its own comes last.
+        Who is on the same side of a plane as the eye is not hidden by who is on the other side.
 
-        Returns:
-            (P,) float64: a higher one is drawn later.
+        Args:
+            eye: (3,) float64 [m].
         """
-        own = max(0, int(np.searchsorted(self.floors_m, eye_m, side="right")) - 1)
-        count = len(self.floors_m)
-        ranks = [k if k < own else count - k + own for k in range(count)]
-        return np.asarray(np.array(ranks, float)[self.levels])
+        if not len(self.pairs):
+            return _FIRST
+        return _ranks(self, (self.planes[:, :3] @ eye > -self.planes[:, 3]).tobytes())
+
+
+_FIRST = np.zeros(1)
+
+
+@lru_cache(maxsize=4096)
+def _ranks(solid: Solid, sides: bytes) -> Array:
+    """Ranks of parts where for each pair is known whether the eye is on the second one's side."""
+    # A plane with the eye on one side tells that what is there is not hidden by the other. Where two planes between
+    # the same parts tell it of both, neither hides the other.
+    told: dict[tuple[int, int], set[bool]] = {}
+    for (one, other), is_others in zip(solid.pairs.tolist(), np.frombuffer(sides, bool).tolist(), strict=True):
+        told.setdefault((one, other), set()).add(is_others)
+    hides = {
+        (one, other) if True in sides_of_eye else (other, one)  # the first is drawn before the second
+        for (one, other), sides_of_eye in told.items()
+        if len(sides_of_eye) == 1
+    }
+    left = list(range(int(solid.parts.max()) + 1))
+    ranks = np.empty(len(left))
+    for rank in range(len(left)):
+        free = (k for k in left if not any((other, k) in hides for other in left))
+        ranks[chosen := next(free, left[0])] = rank
+        left.remove(chosen)
+    return ranks
 
 
 def assemble(parts: Sequence[Part], nominal_m: Point, size_m: Point, ahead_m: float = 0.0) -> Solid:
@@ -126,25 +146,27 @@ def assemble(parts: Sequence[Part], nominal_m: Point, size_m: Point, ahead_m: fl
     index = [
         [min(end - len(face) + k, end - 1) for k in range(corners)] for face, end in zip(faces, ends, strict=True)
     ]
-    levels = np.array([part.level for part in parts])
-    heights = [
-        min(face[:, 2].min() for face, k in zip(faces, owner, strict=True) if levels[k] == level)
-        for level in range(levels.max() + 1)
+    bodies = [
+        np.concatenate([face for face, k in zip(faces, owner, strict=True) if k == part])
+        for part in range(len(parts))
     ]
-    points = np.concatenate(faces)
+    between = [
+        (i, j, plane)
+        for i, j in combinations(range(len(parts)), 2)
+        for plane in _planes_between(bodies[i], bodies[j])
+    ]
     glowing = [k in part.glowing for part in parts for k in range(len(part.faces))]
     length_m, width_m, _ = size_m
     return Solid(
-        vertices=_with_ones(points),
+        vertices=_with_ones(np.concatenate(faces)),
         faces=np.array(index),
         normals=normals,
         offsets=np.array([normal @ face[0] for normal, face in zip(normals, faces, strict=True)]),
         colours=np.array([colour for part in parts for colour in part.colours], float),
         glowing=np.array(glowing),
         parts=owner,
-        middles=middles,
-        levels=levels,
-        floors_m=np.array(heights),
+        pairs=np.array([(i, j) for i, j, _ in between], int).reshape(-1, 2),
+        planes=np.array([plane for *_, plane in between]).reshape(-1, 4),
         shadow=np.stack([_ring(ahead_m, length_m, width_m, reach) for reach in SHADOW_M]),
         foot=tuple(
             (ahead_m + 0.5 * i * length_m, 0.5 * j * width_m) for i, j in ((1, 1), (-1, 1), (-1, -1), (1, -1))
@@ -154,7 +176,7 @@ def assemble(parts: Sequence[Part], nominal_m: Point, size_m: Point, ahead_m: fl
     )
 
 
-def block(x: Range, y: Range, z: Range, colour: Colour, *, level: int = 0, top: Colour | None = None) -> Part:
+def block(x: Range, y: Range, z: Range, colour: Colour, *, top: Colour | None = None) -> Part:
     """A box; its upper face may have a colour of its own."""
     (x0, x1), (y0, y1), (z0, z1) = x, y, z
     faces = (
@@ -163,46 +185,43 @@ def block(x: Range, y: Range, z: Range, colour: Colour, *, level: int = 0, top: 
         + [[(x0, y0, c), (x1, y0, c), (x1, y1, c), (x0, y1, c)] for c in z]
     )
     middle = (0.5 * (x0 + x1), 0.5 * (y0 + y1), 0.5 * (z0 + z1))
-    return Part(middle, faces, [*[colour] * 5, top or colour], level)
+    return Part(middle, faces, [*[colour] * 5, top or colour])
 
 
-def spindle(rings: Sequence[tuple[float, float]], sides: int, colour: Colour, *, level: int = 0) -> Part:
+def spindle(rings: Sequence[tuple[float, float]], sides: int, colour: Colour) -> Part:
     """A convex body of revolution about the vertical through the origin.
 
     Args:
         rings: Radius and height of each ring of corners, upwards [m].
         sides: Corners of a ring.
         colour: Of all its faces.
-        level: See ``Part``.
     """
     turns = 2.0 * math.pi * (np.arange(sides) + 0.5) / sides
     circles = [[(r * math.cos(t), r * math.sin(t), z) for t in turns] for r, z in rings]
     faces: list[list[Point]] = [circles[0], circles[-1]]
-    for low, high in itertools.pairwise(circles):
+    for low, high in pairwise(circles):
         for k in range(sides):
             after = (k + 1) % sides
             faces.append([low[k], low[after], high[after], high[k]])
-    return Part((0.0, 0.0, 0.5 * (rings[0][1] + rings[-1][1])), faces, [colour] * len(faces), level)
+    return Part((0.0, 0.0, 0.5 * (rings[0][1] + rings[-1][1])), faces, [colour] * len(faces))
 
 
-def ball(middle: Point, radii: Point, colour: Colour, *, rows: int = 5, sides: int = 8, level: int = 0) -> Part:
+def ball(middle: Point, radii: Point, colour: Colour, *, rows: int = 5, sides: int = 8) -> Part:
     """An ellipsoid [m]."""
     angles = math.pi * (np.arange(rows + 1) / rows - 0.5)
     # A pole of radius 0 would give faces without extent.
-    shape = spindle([(max(0.02, math.cos(a)), math.sin(a)) for a in angles], sides, colour, level=level)
+    shape = spindle([(max(0.02, math.cos(a)), math.sin(a)) for a in angles], sides, colour)
     (x, y, z), (a, b, c) = middle, radii
     faces = [[(x + a * i, y + b * j, z + c * k) for i, j, k in face] for face in shape.faces]
-    return Part(middle, faces, shape.colours, level)
+    return Part(middle, faces, shape.colours)
 
 
-def cylinder(
-    x_m: float, z_m: float, radius_m: float, y: Range, sides: int, colour: Colour, *, level: int = 0
-) -> Part:
+def cylinder(x_m: float, z_m: float, radius_m: float, y: Range, sides: int, colour: Colour) -> Part:
     """A cylinder about an axis across: a wheel [m]."""
     discs = [disc((x_m, across, z_m), radius_m, sides) for across in y]
     sides_of = [[discs[0][k], discs[0][k - 1], discs[1][k - 1], discs[1][k]] for k in range(sides)]
     faces = [*sides_of, *discs]
-    return Part((x_m, 0.5 * sum(y), z_m), faces, [colour] * len(faces), level)
+    return Part((x_m, 0.5 * sum(y), z_m), faces, [colour] * len(faces))
 
 
 def disc(middle: Point, radius_m: float, sides: int, *, ahead: bool = False) -> list[Point]:
@@ -224,6 +243,26 @@ def _normal(face: Array, inside: Array) -> Array:
     normal = np.cross(face, np.roll(face, -1, axis=0)).sum(0)
     normal /= np.linalg.norm(normal)
     return np.asarray(normal if normal @ (face.mean(0) - inside) >= 0.0 else -normal)
+
+
+def _planes_between(one: Array, other: Array) -> list[Array]:
+    """Planes between two bodies, (4,) each: positive on the other's side.
+
+    Across each axis along which they are apart, one at each end of the gap: who looks into the gap sees that neither
+    hides the other. Where they grow into each other, one halfway.
+    """
+    planes = []
+    for axis in range(3):
+        for sign in (1.0, -1.0):
+            end, begin = (sign * one[:, axis]).max(), (sign * other[:, axis]).min()
+            for place in {begin, end} if begin >= end - 1e-9 else ():
+                planes.append(np.zeros(4))
+                planes[-1][[axis, 3]] = sign, -place
+    if planes:
+        return planes
+    middles = one.mean(0), other.mean(0)
+    normal = middles[1] - middles[0]
+    return [np.array([*normal, -0.5 * normal @ (middles[0] + middles[1])])]
 
 
 def _ring(ahead_m: float, length_m: float, width_m: float, reach_m: float) -> Array:

@@ -154,7 +154,7 @@ class Painter:
         if not rows:
             return None
         table = np.array(rows)
-        things = join(tuple(solids), eye_m)
+        things = join(tuple(solids))
         return Sight(things, table[:, :2], table[:, 2:4], table[:, 4], table[:, 5:])
 
     def _project(self, sight: Sight) -> tuple[Array, Array]:
@@ -202,11 +202,10 @@ def _seen_faces(sight: Sight, eyes: Array) -> Numbers:
     things = sight.things
     facing = np.einsum("fi,fi->f", things.normals, eyes[things.things])
     seen = np.flatnonzero(facing > things.offsets)
-    away = things.middles - eyes[things.part_things]
-    far_m2 = np.einsum("pi,pi->p", away, away)
-    # Things first, then the levels of a thing (there are fewer than 100), then its parts by their distance.
-    keys = 100.0 * _ranks(sight)[things.part_things] + things.ranks - far_m2 / (1.0 + far_m2)
-    return np.asarray(seen[np.argsort(keys[things.parts[seen]], kind="stable")])
+    # Things first, then a thing's parts, of which there are fewer than 100.
+    ranks = 100.0 * _ranks(sight)
+    keys = [rank + solid.part_ranks(eye) for rank, solid, eye in zip(ranks, things.solids, eyes, strict=True)]
+    return np.asarray(seen[np.argsort(np.concatenate(keys)[things.parts[seen]], kind="stable")])
 
 
 def _ranks(sight: Sight) -> Array:
