@@ -57,6 +57,7 @@ tables = st.lists(words, max_size=3).flatmap(
         st.just(tuple(heads)),
         st.lists(st.tuples(*[cells] * len(heads)), max_size=3).map(tuple),
         words,
+        st.booleans(),
     )
 )
 reports = st.builds(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rilaas.report import Episode, Provenance, Report, summarize
+from rilaas.report import Episode, Provenance, Report, Table, summarize
 from rilaas.report.group import absent_table
 
 
@@ -83,3 +83,11 @@ def test_a_link_that_could_run_is_left_away(grouped, link):
 def test_an_episode_links_to_its_page(grouped):
     episode = replace(grouped.episodes[0], link="record/loop-1.html#t=1.5")
     assert '<a href="record/loop-1.html#t=1.5">loop</a>' in replace(grouped, episodes=(episode,)).to_html()
+
+
+def test_a_table_for_those_who_look_closer_is_folded_on_a_page_and_not_shown_at_a_terminal(grouped):
+    table = Table("All the rest", ("a",), ((1,), (2,)), is_detail=True)
+    report = replace(grouped, tables=(table,))
+    assert "All the rest" not in report.to_text()
+    assert "<summary>2 rows</summary>" in report.to_html()
+    assert Report.from_json(report.to_json()).tables == (table,)

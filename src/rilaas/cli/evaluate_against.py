@@ -69,7 +69,8 @@ def compared(reports: Mapping[str, Report], metric: str) -> Report:
             tables.append(left_out)
         if len(every) > len(shown):
             hidden = {each: one for each, one in every.items() if each not in shown}
-            tables.append(replace(against_table(hidden, name, other), title=f"Against {other}: all other metrics"))
+            title = f"Against {other}: all other metrics"
+            tables.append(replace(against_table(hidden, name, other), title=title, is_detail=True))
     tables = [*tables, *ranking_tables(reports)]
     summary = " ".join([first.summary, *(f"{sentence}." for sentence in sentences)])
     return replace(first, summary=summary, tables=(*tables, *first.tables))

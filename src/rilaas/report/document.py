@@ -45,12 +45,14 @@ class Table:
         columns: Names, with units.
         rows: One cell per column; None is an empty cell.
         note: A sentence below, or ''.
+        is_detail: Whether it is for those who look closer: folded on a page, and not shown at a terminal.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    is_detail: bool = False
 
     def __post_init__(self) -> None:
         for row in self.rows:

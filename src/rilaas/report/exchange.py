@@ -6,12 +6,12 @@ The names are a contract that others script against::
     metrics     {name: {unit, mean, low, high, n, direction, median, minimum, maximum, group,
                         servers: {name: {p50, p95, p99, n}}}}
     episodes    [{scenario, seed, status, failed, metrics: {name: value}, absent: {name: reason}, link}]
-    tables      [{title, columns, rows, note}]
+    tables      [{title, columns, rows, note, is_detail}]
     provenance  {version, commit, seeds, machine, command, created_utc}
     figures     [{title, media_type, alt, caption, table, data}], data in base64
     samples     {name: [value]}, some of the single values behind a metric
 
-``servers``, ``absent``, ``link`` and ``samples`` are there only where there is something in them; ``median``,
+``servers``, ``absent``, ``link``, ``is_detail`` and ``samples`` are there only where there is something in them; ``median``,
 ``minimum``, ``maximum`` and ``group`` are missing in reports from before they were kept. A number that does not
 exist (NaN, infinity) is null: the file is strict JSON.
 """
@@ -146,13 +146,14 @@ def _to_episode(row: Mapping[str, Any]) -> Episode:
 
 def _from_table(table: Table) -> dict[str, Any]:
     rows = [[_null(cell) if isinstance(cell, float) else cell for cell in row] for row in table.rows]
-    return {"title": table.title, "columns": list(table.columns), "rows": rows, "note": table.note}
+    document = {"title": table.title, "columns": list(table.columns), "rows": rows, "note": table.note}
+    return {**document, "is_detail": True} if table.is_detail else document
 
 
 def _to_table(row: Mapping[str, Any]) -> Table:
     rows = tuple(tuple(_cell(cell) for cell in cells) for cells in row["rows"])
     columns = tuple(_text(column) for column in row["columns"])
-    return Table(_text(row["title"]), columns, rows, _text(row.get("note", "")))
+    return Table(_text(row["title"]), columns, rows, _text(row.get("note", "")), bool(row.get("is_detail", False)))
 
 
 def _from_figure(figure: Figure) -> dict[str, Any]:

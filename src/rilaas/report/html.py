@@ -53,7 +53,8 @@ def _body(report: Report) -> Iterator[str]:
     if servers := servers_table(report):
         yield _section(servers.title, _table(servers))
     for table in report.tables:
-        yield _section(table.title, _table(table))
+        rows = f"{len(table.rows)} rows"
+        yield _section(table.title, _folded(rows, _table(table)) if table.is_detail else _table(table))
     if report.episodes:
         yield _section("Episodes, worst first", _episodes(report))
     yield "</main>\n<footer>"
@@ -125,7 +126,7 @@ def _metrics(report: Report) -> str:
 def _metric_table(label: str, metrics: Mapping[str, Metric]) -> str:
     has_spread = any(not math.isnan(metric.median) for metric in metrics.values())
     heads = [("metric", ""), ("name", ""), ("mean", "number"), ("95 % interval", "")]
-    heads += [(name, "number") for name in ("median", "min", "max") if has_spread]
+    heads += [(name, "number") for name in ("median", "range") if has_spread]
     rows = []
     for name, metric in metrics.items():
         cells = [f'<th scope="row">{escape(_words(name, metric))}</th><td><code>{escape(name)}</code></td>']

@@ -55,13 +55,11 @@ def interval_text(metric: Metric) -> str:
     return f"[{low}{' to ' if metric.low < 0 else '-'}{high}], n={metric.n}"
 
 
-def spread_texts(metric: Metric) -> tuple[str, str, str]:
-    """Median, smallest and largest value in the metric's unit; ``-`` where nobody knows."""
-    return (
-        episode_text(metric.median, metric),
-        episode_text(metric.minimum, metric),
-        episode_text(metric.maximum, metric),
-    )
+def spread_texts(metric: Metric) -> tuple[str, str]:
+    """Median, and smallest to largest value, in the unit in which the mean is shown; ``-`` where nobody knows."""
+    _, factor = metric_unit(metric)
+    median, low, high = (_in_unit(v, "", factor) for v in (metric.median, metric.minimum, metric.maximum))
+    return median, low if low == high else f"{low} to {high}"
 
 
 def metric_text(metric: Metric) -> str:

@@ -140,7 +140,7 @@ def _sections(report: Report, colour: bool, width: int) -> Iterator[tuple[str, l
         yield "Metrics, mean and 95 % interval", _metric_lines(report, width)
     if servers := servers_table(report):
         yield servers.title, _table_lines(servers)
-    for table in report.tables:
+    for table in (table for table in report.tables if not table.is_detail):
         yield plain(table.title), _table_lines(table)
     if report.episodes:
         yield _episode_section(report, colour, width)
@@ -149,7 +149,7 @@ def _sections(report: Report, colour: bool, width: int) -> Iterator[tuple[str, l
 def _metric_lines(report: Report, width: int) -> list[str]:
     """Those of the headline, with median and range where there is room, and how many more there are."""
     shown = headline(report)
-    heads: tuple[str, ...] = ("metric", "mean", "interval", "median", "min", "max", "better")
+    heads: tuple[str, ...] = ("metric", "mean", "interval", "median", "range", "better")
     lines = grid(heads, [_metric_row(name, metric) for name, metric in shown.items()])
     if all(math.isnan(metric.median) for metric in shown.values()) or max(map(len, lines)) > width:
         short = [(name, mean_text(m), interval_text(m), m.direction) for name, m in shown.items()]

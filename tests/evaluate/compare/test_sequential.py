@@ -82,5 +82,7 @@ def test_a_value_out_of_bounds_is_refused():
 def test_only_a_bounded_metric_can_be_decided_on_the_way():
     assert bounds_of("driving_score", "") == (0.0, 100.0)
     assert bounds_of("lane_time_share", "1") == (0.0, 1.0)
+    with pytest.raises(InvalidInput, match="no bounds"):
+        bounds_of("traffic_law_cost", "1")
     with pytest.raises(InvalidInput, match="driving_score"):
         bounds_of("driven_lane_m", "m")

@@ -90,11 +90,11 @@ def bounds_of(metric: str, unit: str) -> tuple[float, float]:
     Raises:
         InvalidInput: It has no bounds.
     """
-    if unit == "1":
+    if unit == "1" and metric.endswith("_share"):
         return 0.0, 1.0
     if metric.endswith("driving_score"):
         return 0.0, 100.0
     raise InvalidInput(
         f"{metric} has no bounds, so that nobody can say when there is enough evidence.",
-        f"Take a share, or {'driving_score'}, which is from 0 to 100.",
+        "Take driving_score, which is from 0 to 100, or a share.",
     )
