@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from rilaas.hub.actions.evaluation import delete_evaluation
 from rilaas.hub.actions.evaluation_run import driven_folder
 from rilaas.hub.actions.job import retry_job
 from rilaas.hub.actions.job_attempt import release_job
@@ -220,3 +221,15 @@ def test_the_page_has_the_pictures_of_the_report(alice, charlie, seeing, worker,
         assert browser(charlie).get(figure["address"]).status_code == 404
     assert browser(alice).get(f"/api/v1/evaluations/{evaluation.pk}/figures/99").status_code == 404
     assert Episode.objects.filter(evaluation=evaluation).count() == 3
+
+
+def test_the_worst_episodes_can_be_looked_at(alice, charlie, seeing, worker, browser):
+    evaluation = started(alice)
+    worker.do_all()
+    assert "Recordings of the 3 worst episodes are kept." in fresh(evaluation).job.log
+    address = f"/api/v1/evaluations/{evaluation.pk}/episodes/0/recording.json"
+    played = browser(alice).get(address)
+    assert played.status_code == 200
+    assert browser(charlie).get(address).status_code == 404
+    delete_evaluation(alice, evaluation.pk)
+    assert browser(alice).get(address).status_code == 404

@@ -25,7 +25,7 @@ from rilaas.report import Episode, Report
 
 LATENCIES = ("none", "fixed", "measured")
 MAX_LATENCY_S = 10.0
-_EPISODE_BYTES = 2**20  # at most, while it is driven and in the report
+_EPISODE_BYTES = 4 * 2**20  # about, while it is driven: most of it is the film
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ def keep_recording(person: Person, evaluation_id: int, index: int, sha256: str, 
     part = begin_upload(person, sha256, size_bytes)
     path = uploads.path(sha256) if uploads.has(sha256) and not part.received_bytes else uploads.finish(part)
     try:
-        kept = _keep(episode, path)
+        kept = keep_file(episode, path)
     except FileNotFoundError:
         raise Conflict("Somebody used this upload just now.", "Send it again.") from None
     except InvalidInput:
@@ -80,7 +80,12 @@ def _episode(person: Person, evaluation_id: int, index: int) -> Episode:
     return episode
 
 
-def _keep(episode: Episode, path: Path) -> Recording:
+def keep_file(episode: Episode, path: Path) -> Recording:
+    """Keep a file as the recording of an episode, in place of one that is there.
+
+    Raises:
+        InvalidInput: It is no recording of this episode.
+    """
     about = read_recording(path.read_bytes())
     if (about.about.scenario[:200], about.about.seed) != (episode.scenario, episode.seed):
         raise InvalidInput(

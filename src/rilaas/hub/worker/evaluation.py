@@ -24,6 +24,7 @@ from rilaas.hub.queries.evaluation_rerun import folder_of, planned_command
 from rilaas.hub.queries.suite import read_plan
 from rilaas.hub.worker.driven import Driven
 from rilaas.hub.worker.kind import LONG, job_kind
+from rilaas.hub.worker.recorded import FILM_HZ, keep_recordings
 from rilaas.hub.worker.replica import Asked, asked
 from rilaas.hub.worker.work import CANCELLED, StopWork, Work
 
@@ -112,6 +113,7 @@ class _Drive:
         if not self.episodes:
             return
         from rilaas.evaluate.driving import Latency, build_report
+        from rilaas.evaluate.driving.playback.recording import Origin
 
         self.work.say(f"Writing the report of {len(self.episodes)} episodes.")
         variant = _variant(self.evaluation)
@@ -127,6 +129,10 @@ class _Drive:
             report = replace(report, verdict="failed")
         if not save_evaluation(self.evaluation.pk, self.work.attempt, report):
             self.work.say("The evaluation was deleted meanwhile, or is another worker's now.")
+            return
+        origin = Origin(name, self.suite, self.evaluation.plan["latency"], None, report.provenance)
+        count = keep_recordings(self.evaluation.pk, self.episodes, self.driven, origin)
+        self.work.say(f"Recordings of the {count} worst episodes are kept.")
 
     def _one(self, index: int, model: Asked) -> None:
         from rilaas.evaluate.driving import Latency, rollout
@@ -146,7 +152,7 @@ class _Drive:
                 )
 
         latency = Latency.parse(self.evaluation.plan["latency"])
-        result = rollout(_Driver(model), scenario, latency, on_frame=on_frame)
+        result = rollout(_Driver(model), scenario, latency, on_frame=on_frame, film_hz=FILM_HZ)
         if model.is_given_up:
             raise ModelFailed(f"The model was given up in episode {index}. {result.reason}")
         self.driven.keep(index, result)
@@ -157,7 +163,7 @@ class _Drive:
     def _scored(self, result: EpisodeResult) -> ScoredEpisode:
         from rilaas.evaluate.driving import score_episode
 
-        return score_episode(result, self.suite.constants)
+        return score_episode(result, self.suite.constants).without_film()  # the films stay on the disk
 
     def _seconds(self) -> float:
         """Simulated time of what is driven: an episode that ended early counts in full."""
