@@ -11,9 +11,9 @@ The names are a contract that others script against::
     figures     [{title, media_type, alt, caption, table, data}], data in base64
     samples     {name: [value]}, some of the single values behind a metric
 
-``servers``, ``absent``, ``link``, ``is_detail`` and ``samples`` are there only where there is something in them; ``median``,
-``minimum``, ``maximum`` and ``group`` are missing in reports from before they were kept. A number that does not
-exist (NaN, infinity) is null: the file is strict JSON.
+``servers``, ``absent``, ``link``, ``is_detail`` and ``samples`` are there only where there is something in them;
+``median``, ``minimum``, ``maximum`` and ``group`` are missing in reports from before they were kept. A number that
+does not exist (NaN, infinity) is null: the file is strict JSON.
 """
 
 from __future__ import annotations
