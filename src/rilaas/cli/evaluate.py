@@ -8,6 +8,7 @@ import click
 
 from rilaas.cli.config import read_settings
 from rilaas.cli.evaluate_against import against, duel
+from rilaas.cli.evaluate_offline import OfflineOptions, evaluate_offline, offline_options
 from rilaas.cli.evaluate_options import EvaluateOptions, evaluate_options
 from rilaas.cli.evaluate_record import RecordOptions, open_recording, record_options, without_links
 from rilaas.cli.evaluate_suite import Course, Outcome, drive, open_driver, read_suite
@@ -29,6 +30,7 @@ Examples:
   rilaas evaluate models/lane-following --against lane-following:1 --against cloud.json
   rilaas evaluate models/lane-following --against lane-following:1 --until-decided --latency none
   rilaas evaluate models/lane-following --sweep 0,0.05,0.1,0.15,0.2,0.3 --report sweep.html
+  rilaas evaluate models/lane-following --dataset episodes/ --report offline.html
 \b
 Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached;
 130: interrupted, what was driven until then is reported.
@@ -39,6 +41,7 @@ Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold w
 @click.argument("policy")
 @evaluate_options
 @record_options
+@offline_options
 @policy_options
 @output_options
 @click.pass_context
@@ -48,15 +51,19 @@ def command(
     policy: str,
     options: EvaluateOptions,
     record: RecordOptions | None,
+    offline: OfflineOptions | None,
     output: Output,
     **flags: object,
 ) -> None:
     """Let POLICY drive a suite of scenarios in the tile world, and judge it.
 
     POLICY is a model folder, a version in the local store, or with --target a model of the fleet behind an
-    interceptor. Ctrl-C ends the run; what was driven until then is reported, and the exit code is 130.
+    interceptor. Ctrl-C ends the run; what was driven until then is reported, and the exit code is 130. With
+    --dataset nobody drives: POLICY answers samples, and is judged by its errors and times.
     """
     settings = read_settings(flags)
+    if offline is not None:
+        evaluate_offline(ctx, policy, offline, settings, output, options.page, options.keep)
     options.check()
     if record is not None and (options.sweep is not None or options.until_decided):
         raise InvalidInput("--record is for one run of the suite.", "Leave --sweep and --until-decided away.")

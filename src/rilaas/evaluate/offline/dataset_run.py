@@ -183,5 +183,6 @@ def _check_batch(policy: Policy, batch: int) -> None:
     fixed = [spec for spec in policy.signature.inputs.values() if not spec.shape or spec.shape[0] != -1]
     if batch > 1 and fixed:
         raise InvalidInput(
-            f"The policy takes no batch of {batch}: the first axis of {fixed[0]} is not free.", "Use 1."
+            f"The policy takes no batch of {batch}: the first axis of its input {fixed[0]} is not free.",
+            "Ask for one sample a call.",
         )
