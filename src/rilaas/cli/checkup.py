@@ -32,6 +32,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "serve": ("onnxruntime",),
     "evaluate": ("opencv-python-headless", "gymnasium", "PyYAML"),
     "learn": ("torch", "onnx", "onnxscript"),
+    "recording": ("mcap", "rerun-sdk"),
     "redis": ("redis",),
     "hub": (
         "Django",
