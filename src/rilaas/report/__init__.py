@@ -6,11 +6,14 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import Cell, Episode, Figure, Report, Table
 from rilaas.report.exchange import metric_row, read_metric
+from rilaas.report.infraction_chart import infraction_chart
 from rilaas.report.interval_chart import interval_chart
 from rilaas.report.latency_chart import latency_chart
 from rilaas.report.metric import Metric, Percentiles, summarize
 from rilaas.report.number import metric_text, value_text
 from rilaas.report.provenance import Provenance, provenance
+from rilaas.report.score_chart import score_chart
+from rilaas.report.score_latency_chart import score_latency_chart
 from rilaas.report.text import colour_wanted, grid, paint, plain
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "colour_wanted",
     "distance_chart",
     "grid",
+    "infraction_chart",
     "interval_chart",
     "latency_chart",
     "metric_row",
@@ -33,6 +37,8 @@ __all__ = [
     "plain",
     "provenance",
     "read_metric",
+    "score_chart",
+    "score_latency_chart",
     "summarize",
     "value_text",
 ]

@@ -20,10 +20,12 @@ text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:
 .muted{fill:#56626d}.small{font-size:12px}.strong{font-weight:600}
 .grid{stroke:#dde3e8}.axis{stroke:#8b97a1}.mark{stroke:#1c2733;stroke-width:1.6;fill:none}
 .limit{stroke:#1c2733;stroke-width:1.6;stroke-dasharray:5 4}.band{fill:#1c2733;opacity:.09}
-.s0{fill:#4a86c8}.s1{fill:#b97a1a}.s2{fill:#23927f}.s3{fill:#9170cc}.s4{fill:#7a8793}.fail{fill:#d63a40}
+.curve{stroke:#4a86c8;stroke-width:2.2;fill:none}.around{fill:#4a86c8;opacity:.18}
+.s0{fill:#4a86c8}.s1{fill:#b97a1a}.s2{fill:#23927f}.s3{fill:#9170cc}.s4{fill:#7a8793}.fail{fill:#d63a40}.cross{stroke:#d63a40;stroke-width:2.4;fill:none}
 @media (prefers-color-scheme:dark){
 text{fill:#e4eaf0}.muted{fill:#9dabb8}.grid{stroke:#2b3641}.axis{stroke:#6b7a88}
-.mark,.limit{stroke:#f2f5f8}.band{fill:#e4eaf0;opacity:.12}.fail{fill:#f0565b}}
+.mark,.limit{stroke:#f2f5f8}.band{fill:#e4eaf0;opacity:.12}.fail{fill:#f0565b}
+.cross{stroke:#f0565b}}
 """
 
 
@@ -46,6 +48,24 @@ def box(x: float, y: float, width: float, height: float, kind: str, *, corner: f
     )
 
 
+def dot(x: float, y: float, radius: float, kind: str) -> str:
+    """A filled circle."""
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="{kind}"/>'
+
+
+def cross(x: float, y: float, size: float, kind: str = "cross") -> str:
+    """Two strokes across each other."""
+    half = 0.5 * size
+    strokes = f"M{_n(x - half)} {_n(y - half)}l{_n(size)} {_n(size)}m0 {_n(-size)}l{_n(-size)} {_n(size)}"
+    return f'<path d="{strokes}" class="{kind}"/>'
+
+
+def path(points: Sequence[tuple[float, float]], kind: str, *, closed: bool = False) -> str:
+    """Straight lines from point to point."""
+    way = "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
+    return f'<path d="M{way}{"Z" if closed else ""}" class="{kind}"/>'
+
+
 def label_width(labels: Iterable[str]) -> float:
     """Room for the longest of some bold labels, within reason."""
     return min(260.0, 8.2 * max((len(label) for label in labels), default=0))
@@ -64,6 +84,15 @@ def round_ticks(high: float, count: int = 5) -> list[float]:
         return [0.0, 1.0]
     step = _round_up(high / count)
     return [i * step for i in range(math.ceil(high / step - 1e-9) + 1)]
+
+
+def signed_ticks(values: Iterable[float], count: int = 5) -> list[float]:
+    """About ``count`` round values over 0 and all of some values, which may be negative."""
+    known = [0.0, *values]
+    ticks = round_ticks(max(known) or max(map(abs, known)), count)
+    step = ticks[1] - ticks[0]
+    below = math.ceil(-min(known) / step - 1e-9)
+    return [-k * step for k in range(below, 0, -1)] + ticks
 
 
 def log_ticks(low: float, high: float) -> list[float]:

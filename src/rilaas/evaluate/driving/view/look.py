@@ -123,7 +123,7 @@ def _duckie(_: Colour, is_near: bool) -> Parts:
     beak = block((0.34, 0.50), (-0.16, 0.16), (0.60, 0.72), _ORANGE)
     parts = [
         ball((-0.02, 0.0, 0.26), (0.46, 0.50, 0.26), _YELLOW, rows=rows, sides=sides),
-        block((-0.50, -0.30), (-0.16, 0.16), (0.53, 0.60), _YELLOW),
+        block((-0.50, -0.30), (-0.16, 0.16), (0.34, 0.46), _YELLOW),
         head,
         beak,
     ]
