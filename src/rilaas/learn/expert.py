@@ -8,13 +8,14 @@ Tracking", CMU-RI-TR-09-08, 2009, section 3. The gains were chosen here, by driv
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from rilaas.core import DeadlineExceeded, Prediction, Signature, Tensors, Timing
 from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
-from rilaas.evaluate.driving.road.lane import LanePose, wrap_angle
+from rilaas.evaluate.driving.road.lane import LanePose, Pose, wrap_angle
 from rilaas.evaluate.driving.world.dynamics import Dynamics
 from rilaas.evaluate.driving.world.world import World
 
@@ -59,19 +60,25 @@ class Expert:
         lane = world.lanes.nearest(world.pose)
         if lane is None:
             return None
-        lateral_m = max(-_LATERAL_LIMIT_M, min(_LATERAL_LIMIT_M, lane.lateral_m))
-        heading_rad = max(-_HEADING_LIMIT_RAD, min(_HEADING_LIMIT_RAD, lane.heading_rad))
-        curvature = self._curvature(world, lane) - self.lateral_gain * lateral_m - self.heading_gain * heading_rad
-        speed_m_per_s = self.cruise_m_per_s / (1.0 + self.slowing_m * abs(curvature))
+        speed_m_per_s, curvature = self.aim(lane, lambda s_m: world.lanes.ahead(lane.lane, lane.along_m + s_m))
         steering = _NOMINAL.steering_for(curvature * speed_m_per_s)
         limited = max(-self.steering_limit, min(self.steering_limit, steering))
         return _NOMINAL.throttle_for(speed_m_per_s), limited
 
-    def _curvature(self, world: World, lane: LanePose) -> float:
-        """Curvature of the lane ahead [1/m], positive to the left, averaged over a short way."""
-        here = lane.along_m + self.preview_m
-        before, after = (world.lanes.ahead(lane.lane, here + s * _SPAN_M)[2] for s in (-0.5, 0.5))
-        return wrap_angle(after - before) / _SPAN_M
+    def aim(self, lane: LanePose, ahead: Callable[[float], Pose]) -> tuple[float, float]:
+        """Speed [m/s] and curvature [1/m], positive to the left, on a free road.
+
+        Args:
+            lane: The robot as seen from its lane.
+            ahead: The pose on the centre line so far ahead of the robot [m].
+        """
+        # The lane's curvature is averaged over a short way.
+        before, after = (ahead(self.preview_m + s * _SPAN_M)[2] for s in (-0.5, 0.5))
+        lateral_m = max(-_LATERAL_LIMIT_M, min(_LATERAL_LIMIT_M, lane.lateral_m))
+        heading_rad = max(-_HEADING_LIMIT_RAD, min(_HEADING_LIMIT_RAD, lane.heading_rad))
+        curvature = wrap_angle(after - before) / _SPAN_M
+        curvature -= self.lateral_gain * lateral_m + self.heading_gain * heading_rad
+        return self.cruise_m_per_s / (1.0 + self.slowing_m * abs(curvature)), curvature
 
 
 class ExpertPolicy:

@@ -22,6 +22,7 @@ from rilaas.core import (
     Timing,
     Unavailable,
 )
+from rilaas.evaluate.driving.episode.camera_fault import FaultyCamera
 from rilaas.evaluate.driving.episode.end_rule import EndRule
 from rilaas.evaluate.driving.episode.film import Film
 from rilaas.evaluate.driving.episode.latency import Latency
@@ -31,6 +32,7 @@ from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import Wheels
 from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot
 from rilaas.evaluate.driving.world.world import World
+from rilaas.infer.blas import few_blas_threads
 from rilaas.infer.failure import ModelCodeFailed
 from rilaas.report import value_text
 
@@ -113,12 +115,12 @@ def rollout(
 ) -> EpisodeResult:
     """Let a policy drive.
 
-    The policy sees the newest frame whenever it is free. Its answer to a frame comes into force when its latency has
-    passed; until then the wheels keep the command before (standing still at first), and frames that come meanwhile
-    are dropped. An error of the way (unavailable, too late, rate limited) keeps the command too. Where none of the
-    calls in ``MAX_OUTAGE_S`` is answered, or an end rule holds while the last call failed, or the simulator is gone,
-    the episode is an ``infrastructure_failure``. With a latency that is not measured, the same scenario gives the
-    same bytes.
+    The policy sees the newest frame whenever it is free, or what the scenario's camera faults make of it. Its answer
+    comes into force when its latency has passed; until then the wheels keep the command before (standing still at
+    first), and frames that come meanwhile are dropped. An error of the way (unavailable, too late, rate limited)
+    keeps the command too. Where none of the calls in ``MAX_OUTAGE_S`` is answered, or an end rule holds while the
+    last call failed, or the simulator is gone, the episode is an ``infrastructure_failure``. With a latency that is
+    not measured, the same scenario gives the same bytes.
 
     Args:
         policy: Takes ``image`` (1, 120, 160, 3) uint8 RGB, gives ``wheels`` (1, 2) float32.
@@ -138,9 +140,11 @@ def rollout(
     policy.reset()
     simulator = simulator or World(scenario)
     film = Film(film_hz)
-    return _Episode(
+    episode = _Episode(
         policy, scenario, latency or Latency.none(), deadline_s, keep_frames, simulator, on_frame, film
-    ).run()
+    )
+    with few_blas_threads(1):
+        return episode.run()
 
 
 def check_driving(signature: Signature) -> None:
@@ -179,6 +183,7 @@ class _Episode:
     failed: str = ""
     now: Snapshot = field(init=False)
     rule: EndRule = field(init=False)
+    camera: FaultyCamera | None = None
     last: int = 0
     commands: list[Wheels] = field(default_factory=list)
     answers: list[float] = field(default_factory=list)
@@ -202,6 +207,7 @@ class _Episode:
         simulator, period = self.simulator, self.simulator.ticks_per_frame
         self.now = simulator.reset()
         self.rule = EndRule(self.scenario, simulator.tile_map, simulator.actors)
+        self.camera = None if self.scenario.camera_faults.is_none else FaultyCamera(self.scenario)
         self.last = period * round(self.scenario.duration_s / self.scenario.dt_s)
         self._log()
         while not self.status:
@@ -221,8 +227,8 @@ class _Episode:
         return self.now.tick * self.simulator.tick_s
 
     def _ask(self, number: int, rng: np.random.Generator) -> tuple[Wheels | None, float]:
-        """Show the newest frame; None where the answer is lost, and how long the world goes on meanwhile [s]."""
-        image = self.simulator.frame(number)
+        """Show what the camera gives; None where the answer is lost, and how long the world goes on meanwhile [s]."""
+        image = self._look(number)
         taken_s = number * self.simulator.ticks_per_frame * self.simulator.tick_s
         due = len(self.frames) * self.scenario.duration_s / max(1, self.keep_frames)
         if len(self.frames) < self.keep_frames and taken_s >= due:
@@ -252,6 +258,12 @@ class _Episode:
             self.reason = f"An answer took longer than {value_text(self.deadline_s, 's')}."
         self._note(failed, latency_s, spent_s, timing.server)
         return wheels, latency_s
+
+    def _look(self, newest: int) -> Frame:
+        if self.camera is None:
+            return self.simulator.frame(newest)
+        number = self.camera.shown(newest)
+        return self.camera.spoil(self.simulator.frame(number), number)
 
     def _note(self, failed: str, latency_s: float, spent_s: float, server: str) -> None:
         self.failed = failed

@@ -60,7 +60,7 @@ class Crossing:
     def update(self, t_s: float, movers: Iterable[Presence], robot: Presence) -> None:
         """Look who is there."""
         self._t_s = t_s
-        self.inside = [each for each in movers if any(depth_m(each.box, tile) > 0.0 for tile in self._tiles)]
+        self.inside = [each for each in movers if any(_is_on(each.box, tile) for tile in self._tiles)]
         if self._holder is not None and self._holder in self.inside:
             self._holder = None  # from here on, being inside says it
         self._without_room = [each for each in self._without_room if each in self._waiting]
@@ -147,6 +147,12 @@ def crossings(tile_map: TileMap) -> list[Crossing]:
         outer = [line for line in lines if line.cell in cells and _from(line) not in cells]
         found.append(Crossing(frozenset(cells), outer, tile_map.tile_size_m))
     return found
+
+
+def _is_on(body: Box, tile: Box) -> bool:
+    reach_m = tile.half_length_m + body.half_length_m + body.half_width_m
+    is_near = abs(body.x_m - tile.x_m) < reach_m and abs(body.y_m - tile.y_m) < reach_m
+    return is_near and depth_m(body, tile) > 0.0
 
 
 def _from(line: StopLine) -> tuple[int, int]:

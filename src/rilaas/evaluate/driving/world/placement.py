@@ -83,6 +83,8 @@ class Placement:
         """
         for _ in range(MAX_DRAWS):
             lane, along_m = self._point(self._straights())
+            if place != "beside":  # not where one comes out of a curve
+                along_m = (1.0 + along_m / lane.length_m) / 3.0 * lane.length_m
             offset_m = {"beside": -lane.half_width_m - _BESIDE_M, "edge": -lane.half_width_m - _EDGE_M, "lane": 0.0}
             pose = _aside(lane.pose_at(along_m), offset_m[place])
             if self._take(pose):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rilaas.evaluate.driving.road.actor import DUCKIEBOT, Actor
 from rilaas.evaluate.driving.road.lane import Pose
 from rilaas.evaluate.driving.world.contact import Box, depth_m
-from rilaas.evaluate.driving.world.way import Way
+from rilaas.evaluate.driving.world.way import Claim, Way
 
 FRONT_M = DUCKIEBOT.middle_ahead_m + 0.5 * DUCKIEBOT.length_m
 """From a Duckiebot's axle to its front end [m]."""
@@ -43,10 +43,17 @@ class Presence:
         """Move it; the speed is along its heading [m/s]."""
         self.pose, self.speed_m_per_s = pose, speed_m_per_s
         self.box = Box.of(self.actor, pose)
+        self._claim: Claim | None = None
 
-    def claims(self) -> list[tuple[float, float]]:
-        """Points that a driver keeps free of, as (x, y) in the map's frame [m]: those of its body."""
-        return self.box.outline()
+    @property
+    def claim(self) -> Claim:
+        """What a driver keeps free of: its body."""
+        if self._claim is None:
+            self._claim = self._make_claim()
+        return self._claim
+
+    def _make_claim(self) -> Claim:
+        return Claim(self.box.x_m, self.box.y_m, self.box.radius_m, self.box.outline())
 
     def may_move(self, pose: Pose, others: Iterable[Presence]) -> bool:
         """Whether a pose is free: not nearer to anybody than ``CLEARANCE_M``, or not nearer than now."""
@@ -89,7 +96,7 @@ def look_along(way: Way, me: Presence, others: Sequence[Presence], horizon_m: fl
         if other is me or math.hypot(other.box.x_m - x_m, other.box.y_m - y_m) > horizon_m + FRONT_M + 0.3:
             continue
         half_width_m = 0.5 * me.actor.width_m + _SIDE_M
-        near_m = way.nearest_m(other.claims(), half_width_m, horizon_m + FRONT_M)
+        near_m = way.nearest_m(other.claim, half_width_m, horizon_m + FRONT_M)
         if near_m - FRONT_M < found.gap_m:
             turned = other.pose[2] - way.pose_at(near_m)[2]
             found = Ahead(near_m - FRONT_M, max(0.0, other.speed_m_per_s * math.cos(turned)))

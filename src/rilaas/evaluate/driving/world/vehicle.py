@@ -112,6 +112,8 @@ class Vehicle(Presence):
             stop = Ahead(stop_m + self._model.standstill_m)
             acceleration = min(acceleration, self._model.acceleration(speed, self._wanted, stop.gap_m))
         speed = max(0.0, speed + acceleration * dt_s)
+        if stop_m < _AT_LINE_M and speed < _SLOW_M_PER_S:
+            speed = 0.0  # it stands, and does not creep
         step_m = min(speed * dt_s, max(0.0, stop_m))
         if step_m > 0.0 and self.may_move(self._way.pose_at(step_m), others):
             self._way.go(step_m)

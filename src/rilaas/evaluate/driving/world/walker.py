@@ -9,6 +9,7 @@ from rilaas.evaluate.driving.road.actor import Actor
 from rilaas.evaluate.driving.road.lane import Pose
 from rilaas.evaluate.driving.scenario.surroundings import Duckies
 from rilaas.evaluate.driving.world.presence import Presence
+from rilaas.evaluate.driving.world.way import Claim
 
 WARNING_S = 2.5
 """Who drives keeps free also of where a walking duckie will be in this time [s]."""
@@ -54,15 +55,6 @@ class Walker(Presence):
         self._pause_s = self._next_pause_s()
         super().__init__(actor, self._pose_at(0.0))
 
-    def claims(self) -> list[tuple[float, float]]:
-        """See ``Presence.claims``; while it walks, also where it will be soon."""
-        points = super().claims()
-        if self.speed_m_per_s <= 0.0:
-            return points
-        reach_m = min(self._duckies.speed_m_per_s * WARNING_S, self._length_m - self._done_m)
-        count = math.ceil(reach_m / _STEP_M)
-        return points + [self._pose_at(self._done_m + reach_m * k / count)[:2] for k in range(1, count + 1)]
-
     def step(self, dt_s: float, others: Sequence[Presence]) -> None:
         """Stand or walk on.
 
@@ -89,6 +81,16 @@ class Walker(Presence):
             self._is_walking = False
             self._pause_s = self._next_pause_s()
             self._turn(0.0)
+
+    def _make_claim(self) -> Claim:
+        """While it walks, also where it will be soon."""
+        body = super()._make_claim()
+        if self.speed_m_per_s <= 0.0:
+            return body
+        reach_m = min(self._duckies.speed_m_per_s * WARNING_S, self._length_m - self._done_m)
+        count = math.ceil(reach_m / _STEP_M)
+        soon = [self._pose_at(self._done_m + reach_m * k / count)[:2] for k in range(1, count + 1)]
+        return Claim(body.x_m, body.y_m, body.radius_m + reach_m, (*body.points, *soon))
 
     def _turn(self, done_m: float) -> None:
         self._ends = (self._ends[1], self._ends[0])

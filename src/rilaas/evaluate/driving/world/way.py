@@ -5,12 +5,31 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from rilaas.evaluate.driving.road.lane import Lane, Pose
 from rilaas.evaluate.driving.road.lane_graph import LaneGraph
 
 Choose = Callable[[Sequence[Lane]], Lane]
 """Which of several lanes to go on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What somebody takes of the road.
+
+    Attributes:
+        x_m: Middle of a circle that holds all of it, in the map's frame [m].
+        y_m: [m].
+        radius_m: Of the circle [m].
+        points: (x [m], y [m]) all over it.
+    """
+
+    x_m: float
+    y_m: float
+    radius_m: float
+    points: Sequence[tuple[float, float]]
 
 
 class Way:
@@ -84,21 +103,37 @@ class Way:
             self.along_m = best[1]
         return best_m
 
-    def nearest_m(self, points: Iterable[tuple[float, float]], half_width_m: float, horizon_m: float) -> float:
-        """Distance along the way to the first of some points that is on it; inf where none is [m].
+    def nearest_m(self, claim: Claim, half_width_m: float, horizon_m: float) -> float:
+        """Distance along the way to the first point of a claim that is on it; inf where none is [m].
 
         Args:
-            points: (x [m], y [m]) in the map's frame.
+            claim: What may be in the way.
             half_width_m: How far from the middle of the way counts as on it [m].
             horizon_m: How far ahead to look [m].
         """
         nearest_m = math.inf
-        points = list(points)
+        reach_m = claim.radius_m + half_width_m
         for start_m, lane in self.starts():
             if start_m > min(horizon_m, nearest_m):
                 break
-            for x_m, y_m in points:
+            if _is_far(lane, claim, reach_m, -start_m):
+                continue
+            for x_m, y_m in claim.points:
                 along_m, lateral_m = lane.project(x_m, y_m)
                 if 0.0 <= along_m <= lane.length_m and abs(lateral_m) <= half_width_m and start_m + along_m > 0.0:
                     nearest_m = min(nearest_m, start_m + along_m)
         return nearest_m if nearest_m <= horizon_m else math.inf
+
+
+def _is_far(lane: Lane, claim: Claim, reach_m: float, from_m: float) -> bool:
+    """Whether no point of a claim can be on a lane after ``from_m``; cheap, and False where it is not sure."""
+    if len(lane.pieces) == 1:  # a straight one: the distance to its line is exact
+        along_m, lateral_m = lane.pieces[0].project(claim.x_m, claim.y_m)
+        return abs(lateral_m) > reach_m or not max(0.0, from_m) - reach_m <= along_m <= lane.length_m + reach_m
+    x_m, y_m, _ = _middle(lane)
+    return math.hypot(claim.x_m - x_m, claim.y_m - y_m) > 0.5 * lane.length_m + reach_m
+
+
+@lru_cache(maxsize=4096)
+def _middle(lane: Lane) -> Pose:
+    return lane.pose_at(0.5 * lane.length_m)
