@@ -125,11 +125,11 @@ def _metrics(report: Report) -> str:
 
 def _metric_table(label: str, metrics: Mapping[str, Metric]) -> str:
     has_spread = any(not math.isnan(metric.median) for metric in metrics.values())
-    heads = [("metric", ""), ("name", ""), ("mean", "number"), ("95 % interval", "")]
+    heads = [("metric", ""), ("mean", "number"), ("95 % interval", "")]
     heads += [(name, "number") for name in ("median", "range") if has_spread]
     rows = []
     for name, metric in metrics.items():
-        cells = [f'<th scope="row">{escape(_words(name, metric))}</th><td><code>{escape(name)}</code></td>']
+        cells = [f'<th scope="row">{escape(_words(name, metric))}<code>{escape(name)}</code></th>']
         cells.append(f'<td class="number">{escape(mean_text(metric))}</td><td>{escape(interval_text(metric))}</td>')
         cells += [f'<td class="number">{escape(value)}</td>' for value in spread_texts(metric) if has_spread]
         rows.append(f"<tr>{''.join(cells)}<td>{escape(metric.direction)}</td></tr>")

@@ -29,14 +29,14 @@ def against_table(comparisons: Mapping[str, Comparison], a: str, b: str) -> Tabl
         b: What the second is called.
     """
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (name, _mean(c.a), _mean(c.b), metric_text(c.difference), c.p_value, c.difference.direction, c.verdict)
+        (name, _mean(c.a), _mean(c.b), metric_text(c.difference), c.p_value, c.verdict)
         for name, c in comparisons.items()
     )
-    columns = ("metric", a, b, "difference", "p", "better", f"{a} is")
+    columns = ("metric", a, b, "difference", "p", "verdict")
     note = (
-        "Over episodes with the same scenario and seed: mean difference with its 95 % bootstrap interval; p is how "
-        f"often random signs reach such a sum. A verdict needs {LEAST_PAIRS} pairs. Each verdict stands for itself: "
-        "of twenty metrics that do not differ, one may look as if it did."
+        f"The verdict is on {a}. Over episodes with the same scenario and seed: mean difference with its 95 % bootstrap "
+        f"interval; p is how often random signs reach such a sum. A verdict needs {LEAST_PAIRS} pairs. Each verdict "
+        "stands for itself: of twenty metrics that do not differ, one may look as if it did."
     )
     return Table(f"Against {b}", columns, rows, note)
 

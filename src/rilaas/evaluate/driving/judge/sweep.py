@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rilaas.core import InvalidInput
 from rilaas.evaluate.compare import WORSE, Comparison, compare, headline_metric
 from rilaas.evaluate.driving.episode.latency import Latency
+from rilaas.evaluate.driving.judge.suite_report import HEADLINE
 from rilaas.evaluate.driving.scenario.suite import Suite
-from rilaas.report import Cell, Episode, Metric, Report, Table, metric_text, provenance, summarize, value_text
+from rilaas.report import (
+    Cell,
+    Episode,
+    Figure,
+    Metric,
+    Report,
+    Table,
+    metric_text,
+    provenance,
+    score_latency_chart,
+    summarize,
+    value_text,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +142,7 @@ def sweep_report(
         summary=_summary(points, metric, bracket, asked),
         metrics=metrics,
         episodes=tuple(_at(each, point.latency_s) for point in points for each in point.report.episodes),
+        figures=(_chart(scores, metric, bracket),),
         tables=(_table(points, metric), replace(facts, rows=rows)),
         provenance=provenance(sorted({scenario.seed for scenario in suite.scenarios}), command=command),
     )
@@ -139,7 +153,15 @@ def _score(report: Report, metric: str) -> Metric:
 
 
 def _at(episode: Episode, latency_s: float) -> Episode:
-    return replace(episode, scenario=f"{episode.scenario} at {1e3 * latency_s:g} ms")
+    """An episode with the headline's metrics; the others are those of a run at this latency alone."""
+    metrics = {name: value for name, value in episode.metrics.items() if name in HEADLINE}
+    return replace(episode, scenario=f"{episode.scenario} at {1e3 * latency_s:g} ms", metrics=metrics, absent={})
+
+
+def _chart(scores: Mapping[float, Metric], metric: str, bracket: tuple[float, float] | None) -> Figure:
+    points = [(latency_s, score.mean, score.low, score.high, score.n) for latency_s, score in scores.items()]
+    unit = next(iter(scores.values())).unit
+    return score_latency_chart(points, bracket[1] if bracket else None, metric=metric, unit=unit)
 
 
 def _summary(points: Sequence[SweepPoint], metric: str, bracket: tuple[float, float] | None, asked: int) -> str:
