@@ -22,7 +22,7 @@ needs_chromium = pytest.mark.skipif(
     reason="needs a browser: scripts/install_packages.sh chromium chromium-driver",
 )
 _PASSING = (StaleElementReferenceException, NoSuchElementException)  # htmx puts a newer element in its place
-_REFUSED = tuple(f"with a status of {status}" for status in (404, 409, 422))
+_REFUSED = tuple(f"with a status of {status}" for status in (400, 404, 409, 422))
 
 
 @contextlib.contextmanager

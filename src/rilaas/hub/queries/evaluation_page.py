@@ -14,6 +14,7 @@ from django.db.models.fields.json import KeyTransform
 
 from rilaas.core import InvalidInput, NotFound
 from rilaas.hub.models import Episode, Evaluation, Person
+from rilaas.hub.models.job import QUEUED
 from rilaas.hub.queries.evaluation import (
     episode_row,
     evaluation_row,
@@ -25,7 +26,7 @@ from rilaas.hub.queries.evaluation import (
     visible_evaluations,
 )
 from rilaas.hub.queries.evaluation_rerun import folder_of, planned_command
-from rilaas.hub.queries.job import progress_of
+from rilaas.hub.queries.job import jobs_before, progress_of
 from rilaas.hub.queries.paging import paged
 from rilaas.report import Figure, Metric, Report, Table, metric_text, value_text
 from rilaas.report.number import episode_text, table_texts
@@ -100,10 +101,12 @@ def _job(person: Person, evaluation: Evaluation) -> dict[str, Any]:
     job = evaluation.job
     if job is None:
         return {"job_id": None, "progress": None, "failed_with": None, "can_cancel": False}
-    is_mine = job.owner_id == person.pk
+    is_mine, progress = job.owner_id == person.pk, progress_of(job)
+    if job.state == QUEUED:
+        progress["before"] = jobs_before(job)
     return {
         "job_id": job.pk if is_mine else None,
-        "progress": progress_of(job),
+        "progress": progress,
         "failed_with": job.error,
         "can_cancel": is_mine and evaluation_row(evaluation)["is_open"] and not job.cancel_requested,
     }

@@ -46,10 +46,8 @@ def show_job(person: Person, job_id: int) -> dict[str, Any]:
     if job is None:
         raise NotFound(f"There is no job {job_id} of yours.", "The page Jobs lists yours.")
     row = _row(job, person)
-    if job.state == QUEUED:
-        earlier = Job.objects.filter(Q(state=QUEUED, pk__lt=job.pk) | Q(state=RUNNING), kind=job.kind)
-        if job.owner_id == person.pk:
-            row["progress"]["before"] = earlier.count()
+    if job.owner_id == person.pk and job.state == QUEUED:
+        row["progress"]["before"] = jobs_before(job)
     if job.owner_id == person.pk:
         row["log"] = job.log
     return row
@@ -80,6 +78,11 @@ def _row(job: Job, person: Person) -> dict[str, Any]:
         "can_retry": job.state in (FAILED, CANCELLED) and (job.error or {}).get("code") != "invalid_input",
         "progress": progress_of(job),
     }
+
+
+def jobs_before(job: Job) -> int:
+    """How many jobs of its kind a queued one may have to wait for."""
+    return Job.objects.filter(Q(state=QUEUED, pk__lt=job.pk) | Q(state=RUNNING), kind=job.kind).count()
 
 
 def _address(job: Job) -> str | None:
