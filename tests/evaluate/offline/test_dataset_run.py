@@ -1,6 +1,8 @@
 import json
 import math
+import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +25,8 @@ from rilaas.learn import ExpertPolicy
 from rilaas.observe import Recorded
 from rilaas.report import Report
 from rilaas.store.dataset import Dataset, freeze_dataset
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Doubler:
@@ -273,7 +277,7 @@ def test_arrays_are_samples_by_themselves(tmp_path, four):
 def test_pilotnet_is_judged_by_what_the_expert_did(tmp_path):
     """The expert drives 4 s of the oval; the shipped model errs by less than a tenth of what standing still would."""
     recording(tmp_path / "expert", ExpertPolicy, [Scenario("expert", "oval", 3, duration_s=4.0)])
-    policy = load("models/lane-following", threads=1)
+    policy = load(ROOT / "models/lane-following", threads=1)
     with open_datasets(tmp_path / "expert") as datasets:
         report = evaluate_dataset(policy, datasets, warm_up=2)
         expected = np.array([sample.expected["wheels"] for dataset in datasets for sample in dataset])
@@ -314,3 +318,12 @@ def test_an_open_data_set_is_taken_as_it_is(tmp_path):
     freeze_dataset(npz(tmp_path / "a.npz", np.zeros((2, 2)), np.zeros((2, 2))), "a.npz", tmp_path / "frozen")
     with Dataset(tmp_path / "frozen") as dataset:
         assert evaluate_dataset(Doubler(), dataset).metrics["mae"].mean == 0.0
+
+
+def test_the_python_of_the_page_runs(tmp_path, monkeypatch, capsys):
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "docs/offline.md").read_text(), re.DOTALL)
+    assert len(code) == 1
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    exec(compile(code[0], "docs/offline.md", "exec"), {})
+    assert "this process" in capsys.readouterr().out
