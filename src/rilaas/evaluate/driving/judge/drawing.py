@@ -1,17 +1,24 @@
-"""A map from straight above, as a scalable picture, with the ways that robots drove on it."""
+"""A map from straight above, as a scalable picture, with what happened on it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
+from rilaas.evaluate.driving.judge.drawing_actors import draw_actors, draw_lights, draw_robot
+from rilaas.evaluate.driving.judge.drawing_legend import ROW_PX, Entry, draw_rows, entries_of, rows_of
+from rilaas.evaluate.driving.judge.drawing_marks import FAILED, Mark, draw_marks, letters_of, marks_of
+from rilaas.evaluate.driving.judge.stroke import n as _n
+from rilaas.evaluate.driving.judge.stroke import stroke as _stroke
+from rilaas.evaluate.driving.judge.stroke import way as _line
+from rilaas.evaluate.driving.objective.definition import Infraction
+from rilaas.evaluate.driving.road.actor import ActorTrack, SignalTrack
 from rilaas.evaluate.driving.road.lane_track import check_poses, track_lanes
 from rilaas.evaluate.driving.road.marking import (
-    DASH_SHARE,
     DASHES_CURVE,
     DASHES_STRAIGHT,
     LANE_OUTER,
@@ -29,7 +36,7 @@ MIN_STEP_TILES = 0.02  # points of a way that are nearer to each other are left 
 
 _GROUND = {"grass": "#6d9a5b", "floor": "#c9bfae", "asphalt": "#5b6068", "empty": "#2f3237"}
 _ROAD, _WHITE, _YELLOW, _STOP = "#4a4e55", "#eceeee", "#f0c43c", "#b0685f"
-_WAY, _FAILED = "#6fd0ff", "#ff3b3b"
+_WAY = "#6fd0ff"
 _WORDS = "#768390"  # legible on white and on black
 _EDGE = LANE_OUTER + 0.5 * WHITE_WIDTH  # from the middle of the road to the middle of the white line [tile]
 
@@ -42,11 +49,17 @@ class Way:
         poses: (N, 3) float64 [m, m, rad], in the map's frame.
         failed: Whether it ended in failure: then all of it is red.
         label: Shown when the pointer rests on it, or ''.
+        actors: Who else was there.
+        signals: The traffic lights.
+        infractions: Which rules were broken, and where.
     """
 
     poses: np.ndarray
     failed: bool = False
     label: str = ""
+    actors: Sequence[ActorTrack] = ()
+    signals: Sequence[SignalTrack] = ()
+    infractions: Sequence[Infraction] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,20 +76,44 @@ class Panel:
     ways: Sequence[Way] = ()
     title: str = ""
 
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sheet:
+    """A panel with what its size depends on."""
+
+    panel: Panel
+    marks: Sequence[Mark]
+    letters: Mapping[str, str]
+    legend: Sequence[Sequence[Entry]]
+
+    @classmethod
+    def of(cls, panel: Panel) -> _Sheet:
+        infractions = [(way.label, each) for way in panel.ways for each in way.infractions]
+        marks = marks_of(panel.tile_map, infractions)
+        letters = letters_of(marks)
+        actors = [track for way in panel.ways for track in way.actors]
+        width = (panel.tile_map.width + 2 * MARGIN_TILES) * TILE_PX
+        return cls(panel, marks, letters, rows_of(entries_of(actors, marks, letters), width))
+
+    @property
+    def map_px(self) -> tuple[float, float]:
+        """Width and height of the map with its margin."""
+        tile_map = self.panel.tile_map
+        return (tile_map.width + 2 * MARGIN_TILES) * TILE_PX, (tile_map.height + 2 * MARGIN_TILES) * TILE_PX
+
     @property
     def size_px(self) -> tuple[float, float]:
-        """Width and height with the margin around the map and the title below it."""
-        width, height = (
-            (tiles + 2 * MARGIN_TILES) * TILE_PX for tiles in (self.tile_map.width, self.tile_map.height)
-        )
-        return width, height + (TITLE_PX if self.title else 0.0)
+        """The same with title and legend below."""
+        width, height = self.map_px
+        return width, height + (TITLE_PX if self.panel.title else 0.0) + ROW_PX * len(self.legend)
 
 
 def draw_map(tile_map: TileMap, ways: Sequence[Way] = ()) -> bytes:
     """Draw a map and the ways on it.
 
     Ways are blue; red are those that failed, and of the others the stretches out of lane. A dot is where a robot
-    started, a cross where it failed.
+    started, its body where it ended, a cross where it failed. Others have thin ways and their bodies at the end. A
+    red diamond with a letter is where a rule was broken.
 
     Args:
         tile_map: The map.
@@ -90,15 +127,16 @@ def draw_map(tile_map: TileMap, ways: Sequence[Way] = ()) -> bytes:
 
 def draw_maps(panels: Sequence[Panel], columns: int = 2) -> bytes:
     """Draw several maps to one scale, in rows; see ``draw_map``."""
-    rows = [panels[k : k + columns] for k in range(0, len(panels), columns)]
-    width = max(sum(panel.size_px[0] + GAP_PX for panel in row) - GAP_PX for row in rows)
+    sheets = [_Sheet.of(panel) for panel in panels]
+    rows = [sheets[k : k + columns] for k in range(0, len(sheets), columns)]
+    width = max(sum(sheet.size_px[0] + GAP_PX for sheet in row) - GAP_PX for row in rows)
     parts, top = [], 0.0
     for row in rows:
         left = 0.0
-        for panel in row:
-            parts += [f'<g transform="translate({_n(left)} {_n(top)})">', *_panel(panel), "</g>"]
-            left += panel.size_px[0] + GAP_PX
-        top += max(panel.size_px[1] for panel in row) + GAP_PX
+        for sheet in row:
+            parts += [f'<g transform="translate({_n(left)} {_n(top)})">', *_draw(sheet), "</g>"]
+            left += sheet.size_px[0] + GAP_PX
+        top += max(sheet.size_px[1] for sheet in row) + GAP_PX
     words = escape("; ".join(f"{panel.tile_map.name} with {len(panel.ways)} ways" for panel in panels))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_n(width)} {_n(top - GAP_PX)}" width="{_n(width)}" '
@@ -107,14 +145,16 @@ def draw_maps(panels: Sequence[Panel], columns: int = 2) -> bytes:
     return "\n".join([head, *parts, "</svg>", ""]).encode()
 
 
-def _panel(panel: Panel) -> Iterator[str]:
-    width, height = panel.size_px
+def _draw(sheet: _Sheet) -> Iterator[str]:
+    panel, (width, height) = sheet.panel, sheet.map_px
+    below = height
     if panel.title:
-        height -= TITLE_PX
+        below += TITLE_PX
         yield (
             f'<text x="{_n(0.5 * width)}" y="{_n(height + 0.7 * TITLE_PX)}" text-anchor="middle" fill="{_WORDS}" '
             f'font-family="system-ui,sans-serif" font-size="{_n(0.55 * TITLE_PX)}">{escape(panel.title)}</text>'
         )
+    yield from draw_rows(sheet.legend, 4.0, below)
     yield f'<rect width="{_n(width)}" height="{_n(height)}" rx="10" fill="{_GROUND["grass"]}"/>'
     # From here on in tiles, x right and y up.
     margin = MARGIN_TILES * TILE_PX
@@ -125,8 +165,12 @@ def _panel(panel: Panel) -> Iterator[str]:
     for layer in (_ground, _paint):
         for i, j, tile in panel.tile_map.cells():
             yield from layer(i, j, tile)
+    yield from draw_lights(panel.tile_map, [signal for way in panel.ways for signal in way.signals])
+    for way in panel.ways:
+        yield from draw_actors(panel.tile_map, way.actors)
     for way in sorted(panel.ways, key=lambda way: way.failed):
         yield from _way(panel.tile_map, way)
+    yield from draw_marks(sheet.marks, sheet.letters)
     yield "</g>"
 
 
@@ -181,48 +225,22 @@ def _way(tile_map: TileMap, way: Way) -> Iterator[str]:
         return
     points = poses[:, :2] / tile_map.tile_size_m
     outside = np.zeros(len(poses), bool) if way.failed else ~track_lanes(tile_map, poses).in_lane
-    colour = _FAILED if way.failed else _WAY
+    colour = FAILED if way.failed else _WAY
     yield f"<g><title>{escape(way.label)}</title>" if way.label else "<g>"
-    yield _line(points, colour, 0.034)
+    yield _line(points, colour, 0.034, step=MIN_STEP_TILES, opacity=0.85)
     for first, end in _stretches(outside):
-        yield _line(points[max(0, first - 1) : end + 1], _FAILED, 0.05)
+        yield _line(points[max(0, first - 1) : end + 1], FAILED, 0.05, step=MIN_STEP_TILES, opacity=0.85)
+    yield draw_robot(tile_map, poses[-1], colour)
     x, y = points[0]
     yield f'<circle cx="{_n(x)}" cy="{_n(y)}" r=".055" fill="{colour}" stroke="#fff" stroke-width=".02"/>'
     if way.failed:
         x, y = points[-1]
         cross = f"M{_n(x - 0.1)} {_n(y - 0.1)}l.2 .2m0 -.2l-.2 .2"
-        yield _stroke(cross, "#fff", 0.085, cap="round") + _stroke(cross, _FAILED, 0.05, cap="round")
+        yield _stroke(cross, "#fff", 0.085, cap="round") + _stroke(cross, FAILED, 0.05, cap="round")
     yield "</g>"
-
-
-def _line(points: np.ndarray, colour: str, width: float) -> str:
-    kept = [points[0]]
-    for point in points[1:]:
-        if math.dist(point, kept[-1]) >= MIN_STEP_TILES:
-            kept.append(point)
-    kept.append(points[-1])
-    way = "L".join(f"{_n(x)} {_n(y)}" for x, y in kept)
-    return _stroke(f"M{way}", colour, width, cap="round", opacity=0.85)
 
 
 def _stretches(marked: np.ndarray) -> Iterator[tuple[int, int]]:
     """Runs of True as [first, end)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], marked, [False]]).astype(int)))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
-
-
-def _stroke(
-    path: str, colour: str, width: float, *, dash: float = 0.0, cap: str = "butt", opacity: float = 1.0
-) -> str:
-    """A line in tiles; ``dash`` is the length of a dash and its gap, half a gap at each end."""
-    more = f' stroke-linecap="{cap}" stroke-linejoin="{cap}"' if cap != "butt" else ""
-    if dash:
-        gap = (1.0 - DASH_SHARE) * dash
-        more += f' stroke-dasharray="{_n(dash - gap)} {_n(gap)}" stroke-dashoffset="{_n(-0.5 * gap)}"'
-    if opacity < 1.0:
-        more += f' stroke-opacity="{opacity}"'
-    return f'<path d="{path}" stroke="{colour}" stroke-width="{_n(width)}"{more}/>'
-
-
-def _n(value: float) -> str:
-    return f"{value:.4f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))

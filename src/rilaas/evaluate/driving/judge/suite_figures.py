@@ -1,7 +1,8 @@
-"""What a suite's report shows: the ways on their maps, camera frames, distances, round trips."""
+"""What a suite's report shows: ways on their maps, camera frames, scores, infractions, round trips."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 import cv2
@@ -9,7 +10,9 @@ import numpy as np
 
 from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_maps
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
-from rilaas.report import Figure, distance_chart, latency_chart
+from rilaas.report import Figure, distance_chart, infraction_chart, latency_chart, score_chart
+
+SCORE = "driving_score"
 
 _STRIP_GAP_PX = 3
 _STRIP_QUALITY = 88
@@ -36,22 +39,45 @@ def figures(
     scored = [episode for episode in episodes if episode.result.is_scored]
     if scored:
         reference = [episode.reference(reference_m) for episode in scored] if reference_m else None
-        yield distance_chart([episode.row for episode in scored], reference=reference)
+        rows = [episode.row for episode in scored]
+        if any(SCORE in row.metrics for row in rows):
+            yield score_chart(rows, metric=SCORE)
+        yield distance_chart(rows, reference=reference)
+    if counts := infraction_counts(episodes):
+        yield infraction_chart(counts, len(scored))
     if by_server := round_trips(episodes):
         yield latency_chart(by_server, deadline_s=deadline_s)
+
+
+def infraction_counts(episodes: Sequence[ScoredEpisode]) -> dict[str, Counter[str]]:
+    """How often each kind of rule was broken, by kind and scenario."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for episode in episodes:
+        for infraction in episode.infractions:
+            counts[infraction.kind][episode.result.scenario.name] += 1
+    return dict(counts)
 
 
 def _map_figure(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure:
     panels = []
     for name, part in by_map.items():
         ways = [
-            Way(e.result.poses, e.failed, f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}")
+            Way(
+                poses=e.result.poses,
+                failed=e.failed,
+                label=f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}",
+                actors=e.result.actors,
+                signals=e.result.signals,
+                infractions=e.infractions,
+            )
             for e in part
         ]
         failed = sum(episode.failed for episode in part)
         panels.append(Panel(part[0].tile_map, ways, f"{name}: {len(part)} driven, {failed} failed"))
     alt = f"Maps from above with the ways that were driven. {'; '.join(panel.title for panel in panels)}."
-    caption = "Each episode's way from its dot on; red are failures and stretches out of lane."
+    caption = "Each episode's way from its dot to the robot's body; red are failures and stretches out of lane."
+    if any(episode.infractions for part in by_map.values() for episode in part):
+        caption += " A red diamond is where a rule was broken, its letter says which."
     return Figure("Ways driven", draw_maps(panels), "image/svg+xml", alt, caption)
 
 
