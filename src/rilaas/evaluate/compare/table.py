@@ -34,7 +34,7 @@ def against_table(comparisons: Mapping[str, Comparison], a: str, b: str) -> Tabl
     )
     columns = ("metric", a, b, "difference", "p", "verdict")
     note = (
-        f"The verdict is on {a}. Over episodes with the same scenario and seed: mean difference with its 95 % bootstrap "
+        f"The verdict is on {a}. Over episodes with the same scenario and seed: mean difference, its 95 % bootstrap "
         f"interval; p is how often random signs reach such a sum. A verdict needs {LEAST_PAIRS} pairs. Each verdict "
         "stands for itself: of twenty metrics that do not differ, one may look as if it did."
     )

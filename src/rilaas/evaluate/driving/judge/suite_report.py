@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
@@ -103,14 +104,21 @@ def _call_metrics(episodes: Sequence[ScoredEpisode], latency: Latency) -> dict[s
 
 
 def _samples(episodes: Sequence[ScoredEpisode]) -> dict[str, tuple[float, ...]]:
-    """Round trips, thinned where they are many to evenly spaced quantiles, which are distributed as they are."""
     parts = [episode.result.round_trip_s for episode in episodes]
-    every = np.sort(np.concatenate(parts)) if parts else np.empty(0)
-    if not every.size:
-        return {}
+    kept = thinned(np.concatenate(parts)) if parts else ()
+    return {"round_trip_s": kept} if kept else {}
+
+
+def thinned(values: NDArray[np.float64]) -> tuple[float, ...]:
+    """At most ``SAMPLES`` of many values, distributed as they are: evenly spaced quantiles, in rising order.
+
+    Args:
+        values: (N,).
+    """
+    every = np.sort(values)
     if every.size > SAMPLES:
         every = every[((np.arange(SAMPLES) + 0.5) * every.size / SAMPLES).astype(int)]
-    return {"round_trip_s": tuple(round(float(value), 7) for value in every)}
+    return tuple(round(float(value), 7) for value in every)
 
 
 def _verdict(suite: Suite, episodes: Sequence[ScoredEpisode], checks: Sequence[Check]) -> str:
