@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rilaas.cli.evaluate_suite import Course, Driver, Outcome, drive, open_driver
 from rilaas.cli.output import Output
-from rilaas.core import InvalidInput, NotFound
+from rilaas.core import InvalidInput, NotFound, did_you_mean
 from rilaas.report import Report, Table, metric_text, summarize
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def against(text: str, others: Sequence[str], course: Course, metric: str = "") 
     """
     from rilaas.evaluate.compare import headline_metric
 
+    check_metric(metric)
     kept = {other: read_report(other, course) for other in others if other.endswith(".json")}
     with ExitStack() as stack:
         drivers = [open_driver(each, course, stack) for each in (text, *(o for o in others if o not in kept))]
@@ -91,6 +92,7 @@ def duel(text: str, other: str, course: Course, pairs: int | None, metric: str =
     """
     from rilaas.evaluate.compare import SCORE
     from rilaas.evaluate.driving.judge.duel import PAIRS, run_duel
+    from rilaas.evaluate.driving.simulator.registry import simulator_named
 
     if other.endswith(".json"):
         raise InvalidInput(
@@ -110,12 +112,25 @@ def duel(text: str, other: str, course: Course, pairs: int | None, metric: str =
             latency=course.latency,
             deadline_s=course.settings.deadline,
             workers=course.workers,
+            simulator=simulator_named(course.simulator),
             on_pair=lambda pair: _tell(pair, course.output),
         )
     report = compared(dict(zip(names, (result.first, result.second), strict=True)), result.metric)
     tables = (_duel_table(result, names), *report.tables)
     report = replace(report, summary=f"{_verdict(result, names)} {report.summary}", tables=tables)
     return Outcome(report, result.is_whole)
+
+
+def check_metric(metric: str) -> None:
+    """Refuse a metric that no episode can have, before anything is driven.
+
+    Raises:
+        NotFound: Naming one that is like it.
+    """
+    from rilaas.evaluate.driving import METRICS
+
+    if metric and metric not in METRICS:
+        raise NotFound(f"There is no metric {metric!r}. {did_you_mean(metric, METRICS)}")
 
 
 def read_report(text: str, course: Course) -> Report:
