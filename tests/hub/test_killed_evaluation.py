@@ -22,8 +22,8 @@ def hub(tmp_path):
         yield hub
 
 
-def start(hub, tmp_path):
-    """An evaluation of a model that drives somehow; its number and its job's."""
+def push(hub, tmp_path):
+    """A model that drives somehow."""
     archive = archive_of(write_seeing_model(tmp_path / "seeing"))
     sha256 = hashlib.sha256(archive).hexdigest()
     with hub.connect() as connection:
@@ -31,6 +31,12 @@ def start(hub, tmp_path):
         connection.post(
             "/api/v1/models/local/seeing/versions", {"sha256": sha256, "size_bytes": len(archive), "filename": "s.gz"}
         )
+
+
+def start(hub, tmp_path):
+    """An evaluation of such a model; its number and its job's."""
+    push(hub, tmp_path)
+    with hub.connect() as connection:
         started = connection.post("/api/v1/models/local/seeing/versions/1/evaluations", {"suite_toml": MINUTES})
     return started["id"], started["job"]
 
