@@ -144,7 +144,7 @@ def _spans_s(body: Actor, poses: Floats, points: Floats, velocity: Floats) -> It
     for along, speed, half in zip((ahead, left), speeds, (0.5 * body.length_m, 0.5 * body.width_m), strict=True):
         to_near, to_far = -half - along.max(1), half - along.min(1)
         still, overlaps = speed == 0.0, (to_near <= 0.0) & (to_far >= 0.0)
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # hardly moving is never there
             one, two = to_near / speed, to_far / speed
         ever = np.where(overlaps, np.inf, -np.inf)
         yield np.where(still, -ever, np.minimum(one, two)), np.where(still, ever, np.maximum(one, two))
