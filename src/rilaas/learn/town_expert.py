@@ -174,7 +174,7 @@ class TownExpertPolicy:
     def _may_enter(self, ahead: NextLine, way: Way) -> bool:
         if self._town is None:
             return True
-        has_room = ahead.has_room(way, self._me, self._others)
+        has_room = ahead.has_room(way, self._me, self._others, self._driver.model.standstill_m)
         return ahead.crossing.may_enter(self._me, ahead.line, has_room=has_room)
 
 

@@ -17,7 +17,7 @@ STOP_BEFORE_M = 0.04
 """Where a vehicle stops: its front end so far from the line [m]."""
 
 ROOM_M = 0.1
-"""Behind a crossing there is room when a body fits in with so much to spare [m]."""
+"""Behind a crossing, vehicles want room for a body and so much more [m]."""
 
 _AT_LINE_M = 0.05  # nearer to its stopping place than this, a slow vehicle has arrived
 _SLOW_M_PER_S = 0.02
@@ -47,9 +47,9 @@ class NextLine:
         """Distance to where one stops for it [m]; negative behind it."""
         return self.start_m - FRONT_M - STOP_BEFORE_M
 
-    def has_room(self, way: Way, me: Presence, others: Sequence[Presence]) -> bool:
-        """Whether one can leave the crossing without a part of one's body staying on it."""
-        needed_m = self.end_m + REAR_M + ROOM_M
+    def has_room(self, way: Way, me: Presence, others: Sequence[Presence], spare_m: float = ROOM_M) -> bool:
+        """Whether one can leave the crossing wholly, and keep this distance to whoever is ahead."""
+        needed_m = self.end_m + REAR_M + spare_m
         if way.reach(needed_m) < needed_m:
             return True  # the road ends there; who goes to its end leaves room for nobody
         return look_along(way, me, others, needed_m).gap_m >= needed_m
