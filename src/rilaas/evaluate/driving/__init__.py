@@ -11,9 +11,11 @@ from rilaas.evaluate.driving.judge.judge import Progress, run_suite
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
 from rilaas.evaluate.driving.objective.anchor import score_trajectory
+from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.definition import Absent, Infraction, MetricDefinition
 from rilaas.evaluate.driving.objective.drive import Drive
 from rilaas.evaluate.driving.objective.score import METRICS, infractions_of, score_drive
+from rilaas.evaluate.driving.objective.traffic_law import check_hierarchy
 from rilaas.evaluate.driving.road.lane import Lane, LanePose
 from rilaas.evaluate.driving.road.lane_graph import (
     centre_line,
@@ -37,6 +39,7 @@ from rilaas.evaluate.driving.world.world import World
 __all__ = [
     "METRICS",
     "Absent",
+    "Constants",
     "Drive",
     "EpisodeResult",
     "Infraction",
@@ -61,6 +64,7 @@ __all__ = [
     "World",
     "build_report",
     "centre_line",
+    "check_hierarchy",
     "check_simulator",
     "draw_map",
     "draw_maps",
