@@ -1,18 +1,25 @@
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from rilaas.core import InvalidInput, NotFound
+from rilaas.core import InvalidInput, NotFound, Prediction, Timing
 from rilaas.evaluate.driving import (
+    Latency,
     Spawn,
     Threshold,
     World,
     load_map,
     read_suite,
     rollout,
+    run_suite,
     score_episode,
     suite_names,
 )
+from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
+from rilaas.evaluate.driving.objective.constants import Constants
+from rilaas.evaluate.driving.scenario.surroundings import Lights, Obstacle, Traffic
 from rilaas.learn.expert import ExpertPolicy
 
 SUITE = """\
@@ -175,6 +182,27 @@ SCENARIO = '[[scenarios]]\nmap = "oval"\nseeds = [1]\n'
             "at_least is True, which has the wrong",
         ),
         ("name = [", "is not valid TOML"),
+        ("[trafic]\n" + SCENARIO, "there is no key 'trafic'. Did you mean 'traffic'?"),
+        ("[traffic]\nvehicle = 1\n" + SCENARIO, "[traffic]: there is no key 'vehicle'. Did you mean 'vehicles'?"),
+        ("[traffic]\nvehicles = 1.5\n" + SCENARIO, "vehicles is 1.5; it is a whole number from 0 to 100"),
+        ("[traffic]\nvehicles = true\n" + SCENARIO, "vehicles is True, which has the wrong type"),
+        ('[traffic]\nvehicles = "many"\n' + SCENARIO, "[[scenarios]] 1.traffic: a value has the wrong type"),
+        ("[traffic]\nleading = 1\n" + SCENARIO, "leading is 1; it is a whole number from 0 to vehicles"),
+        (
+            "[traffic]\nspeed_min_m_per_s = 0.5\n" + SCENARIO,
+            "speed_min_m_per_s is 0.5 and speed_max_m_per_s 0.28; both are from 0.02 to 1, the first the smaller",
+        ),
+        ("[duckies]\npause_min_s = 20\n" + SCENARIO, "pause_min_s is 20 and pause_max_s 12.0"),
+        (SCENARIO + "lights = { crossings = -1 }", "lights are asked for, and map 'oval' has no crossing"),
+        ('[[obstacles]]\nlook = "cones"\n' + SCENARIO, "[[obstacles]] 1: There is no obstacle 'cones'."),
+        ('[[obstacles]]\nplace = "middle"\n' + SCENARIO, "There is no place 'middle'. Available"),
+        ("[[obstacles]]\npose = [1.0, 2.0]\n" + SCENARIO, "pose is (1.0, 2.0); it is (x [m], y [m], heading [rad])"),
+        ("[[obstacles]]\npose = [1.0, 2.0, 0.0]\ncount = 2\n" + SCENARIO, "a pose is for one obstacle"),
+        ("[camera_faults]\ndropped_share = 2\n" + SCENARIO, "dropped_share is 2; it is from 0 to 0.9"),
+        ("[constants]\nomega = 1\n" + SCENARIO, "[constants]: there is no key 'omega'"),
+        ("[constants]\nnu = 1.0\n" + SCENARIO, "[constants]: The constants break the order of the traffic laws"),
+        (SCENARIO + 'appearance = "dark"', "has appearance 'dark'"),
+        (SCENARIO + 'end = ["crash"]', "has no end rule 'crash'"),
     ],
 )
 def test_a_wrong_suite_is_refused_with_its_place_and_what_would_be_valid(tmp_path, text, message):
@@ -205,6 +233,57 @@ def test_an_episode_that_would_count_twice_is_refused_by_map_and_seed(tmp_path, 
 def test_the_same_seed_in_another_world_is_another_episode(tmp_path):
     text = SUITE.replace("[[thresholds]]", ONCE_MORE.replace("seeds", "camera_noise = 1.0\nseeds"), 1)
     assert len(read_suite(write(tmp_path, text)).scenarios) == 5
+
+
+def test_a_scenario_changes_single_fields_of_a_table_and_its_own_obstacles_replace_the_suites(tmp_path):
+    text = """
+    [traffic]
+    vehicles = 2
+    dwell_s = 2.0
+    [[obstacles]]
+    look = "cone"
+    [constants]
+    d_safe_m = 0.05
+    [[scenarios]]
+    map = "oval"
+    seeds = [1]
+    [[scenarios]]
+    map = "crossings"
+    seeds = [1]
+    traffic = { vehicles = 3 }
+    obstacles = [{ look = "barrier", pose = [1.0, 2.0, 0.0] }]
+    lights = { crossings = 1 }
+    """
+    suite = read_suite(write(tmp_path, text))
+    oval, town = suite.scenarios
+    assert (oval.traffic, town.traffic) == (Traffic(2, dwell_s=2.0), Traffic(3, dwell_s=2.0))
+    assert (oval.obstacles, town.obstacles) == ((Obstacle(),), (Obstacle("barrier", (1.0, 2.0, 0.0)),))
+    assert town.lights == Lights(1)
+    assert suite.constants == Constants(d_safe_m=0.05)
+    assert len({oval, town, replace(oval)}) == 2
+    other = read_suite(write(tmp_path, text.replace("d_safe_m = 0.05", "d_safe_m = 0.04")))
+    assert other.digest != suite.digest
+
+
+def test_a_suite_with_traffic_gives_the_same_bytes_whatever_the_number_of_workers():
+    suite = read_suite("lfv")
+    few = replace(suite, scenarios=tuple(replace(each, duration_s=3.0) for each in suite.scenarios[:3]))
+    reports = [run_suite(Straight, few, latency=Latency.fixed(0.05), workers=workers) for workers in (1, 2, 3)]
+    episodes = [[replace(episode, metrics=dict(episode.metrics)) for episode in each.episodes] for each in reports]
+    assert episodes[0] == episodes[1] == episodes[2]
+
+
+class Straight:
+    """Goes the faster the brighter the image is: what it does depends on what it sees."""
+
+    signature = DRIVING_SIGNATURE
+
+    def predict(self, inputs, *, deadline_s=None):
+        level = 0.2 + 0.1 * float(inputs["image"].mean()) / 255.0
+        return Prediction({"wheels": np.array([[level, level]], np.float32)}, Timing(total_s=0.001))
+
+    def reset(self):
+        pass
 
 
 def test_an_unknown_suite_is_answered_with_a_guess(tmp_path):

@@ -77,6 +77,7 @@ class Suite:
             "constants": asdict(self.constants),
             "maps": [
                 [m.name, m.tile_size_m, [[f"{t.kind}/{t.orientation}" for t in r] for r in m.tiles]]
+                + ([asdict(m.survey)] if m.survey is not None else [])
                 for m in maps.values()
             ],
         }

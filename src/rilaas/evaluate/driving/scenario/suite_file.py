@@ -43,6 +43,7 @@ from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.evaluate.driving.objective.traffic_law import check_hierarchy
 from rilaas.evaluate.driving.road.map_file import load_map, map_names
+from rilaas.evaluate.driving.road.stop_line import stop_lines
 from rilaas.evaluate.driving.scenario.camera_faults import CameraFaults
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
@@ -138,7 +139,12 @@ class _SuiteReader:
         )
         rest = _frozen({**world, **{key: entry[key] for key in entry.keys() & _WORLD}})
         for seed in seeds:
-            yield self._made(partial(Scenario, seed=seed, **parts, **rest), place)
+            scenario: Scenario = self._made(partial(Scenario, seed=seed, **parts, **rest), place)
+            if scenario.lights.crossings and not stop_lines(load_map(map_name)):
+                raise self._wrong(
+                    f"{place}: lights are asked for, and map {load_map(map_name).name!r} has no crossing"
+                )
+            yield scenario
 
     def _part(self, kind: type, table: Mapping[str, Any], place: str) -> Any:
         """What a table says, as a value; its numbers are numbers."""
@@ -150,7 +156,7 @@ class _SuiteReader:
 
     def _map(self, name: str, place: str) -> str:
         """A name of ours as it is; a path beside the file as an absolute one. It is loaded, to find out at once."""
-        if name not in map_names() and name.endswith((".yaml", ".yml")):
+        if name not in map_names() and name.endswith((".yaml", ".yml", ".json")):
             name = str((self._path.parent / name).resolve())
         try:
             load_map(name)
