@@ -136,6 +136,8 @@ def _values(table: Any, key: str) -> Iterator[Any]:
 
 
 def _check_bounds(suite: Suite) -> None:
+    from rilaas.evaluate.driving import load_map, start_pose
+
     count = len(suite.scenarios)
     if count > MAX_EPISODES:
         raise InvalidInput(
@@ -148,6 +150,8 @@ def _check_bounds(suite: Suite) -> None:
             f"The suite's {count} episodes have {steps:,.0f} time steps; the hub drives at most {MAX_STEPS:,}.",
             "Make them shorter or fewer, or drive it on a machine of your own: rilaas evaluate ... --keep.",
         )
+    for scenario in suite.scenarios:
+        start_pose(load_map(scenario.map), scenario)  # a robot that cannot start is told here
     words = [suite.name, suite.description, *(scenario.name for scenario in suite.scenarios)]
     if any(not 0 < len(word) <= 200 or not word.isprintable() for word in words if word is not suite.description):
         raise InvalidInput("Names of a suite and of its scenarios have 1 to 200 printable characters.")

@@ -30,7 +30,7 @@ def draw_start(tile_map: TileMap, spawn: Spawn, rng: np.random.Generator) -> np.
         pose: (3,) float64 [m, m, rad], in the map's frame.
 
     Raises:
-        InvalidInput: The map has no road.
+        InvalidInput: The map has no road, or the tolerances are so wide that hardly a draw is in its lane.
     """
     graph = lane_graph(tile_map)
     lanes = [lane for lane in graph.lanes if tile_map.tile(*lane.cell).kind in spawn.kinds] or graph.lanes
@@ -44,7 +44,10 @@ def draw_start(tile_map: TileMap, spawn: Spawn, rng: np.random.Generator) -> np.
         pose = _deviate(lane, spawn, rng)
         if any(found.lane == lane for found in graph.poses(pose)) and _is_clear(tile_map, lane, pose, spawn):
             return np.array(pose)
-    raise AssertionError(f"no start pose in a lane within {MAX_DRAWS} draws: {spawn}")
+    raise InvalidInput(
+        f"None of {MAX_DRAWS} start poses that were drawn on {tile_map.name!r} is in its lane and clear.",
+        "Make the tolerances of [spawn] smaller; a lane is 0.22 m wide.",
+    )
 
 
 def _is_clear(tile_map: TileMap, lane: Lane, pose: Pose, spawn: Spawn) -> bool:
