@@ -10,6 +10,7 @@ import numpy as np
 
 from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_maps
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
+from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.report import Figure, distance_chart, infraction_chart, latency_chart, score_chart
 
 SCORE = "driving_score"
@@ -41,7 +42,7 @@ def figures(
         reference = [episode.reference(reference_m) for episode in scored] if reference_m else None
         rows = [episode.row for episode in scored]
         if any(SCORE in row.metrics for row in rows):
-            yield score_chart(rows, metric=SCORE)
+            yield score_chart(rows, metric=SCORE, unit=METRICS[SCORE].unit)
         yield distance_chart(rows, reference=reference)
     if counts := infraction_counts(episodes):
         yield infraction_chart(counts, len(scored))
@@ -85,7 +86,7 @@ def _strip(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure | None:
     """Camera frames in rows, one row for each map: of its worst episode."""
     rows, told = [], []
     for name, part in by_map.items():
-        worst = min(part, key=lambda e: (not e.failed, e.scores.get("driven_lane_m", 0.0)))
+        worst = min(part, key=lambda e: (not e.failed, e.scores.get(SCORE, e.scores.get("driven_lane_m", 0.0))))
         if worst.result.frames:
             rows.append([frame for _, frame in worst.result.frames])
             stamps = ", ".join(f"{t_s:.0f}" for t_s, _ in worst.result.frames)

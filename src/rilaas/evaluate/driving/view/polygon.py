@@ -47,16 +47,17 @@ def cut(faces: Array) -> tuple[NDArray[np.intp], Array]:
         faces: (F, K, 3) float64: corners as pixels times depth, and depth.
 
     Returns:
-        The numbers of the faces of which something is left, and these, (G, K + 1, 3).
+        The numbers of the faces of which something is left, and these, (G, K + 1, 3): those with fewer corners repeat
+        their last one.
     """
-    numbers: list[int] = []
-    left: list[list[Array]] = []
-    for number, face in enumerate(faces):
-        corners = list(_cut_one(face)) if face[:, 2].min() < NEAR_M else list(face)
-        if corners:
-            numbers.append(number)
-            left.append(corners + [corners[-1]] * (faces.shape[1] + 1 - len(corners)))
-    return np.array(numbers, int), np.array(left).reshape(len(left), faces.shape[1] + 1, 3)
+    depths = faces[..., 2]
+    is_seen = depths.max(1) >= NEAR_M
+    left = np.concatenate([faces, faces[:, -1:]], axis=1)
+    for number in np.flatnonzero(is_seen & (depths.min(1) < NEAR_M)).tolist():
+        corners = list(_cut_one(faces[number]))
+        left[number, : len(corners)] = corners
+        left[number, len(corners) :] = corners[-1]
+    return np.flatnonzero(is_seen), left[is_seen]
 
 
 def _cut_one(face: Array) -> Iterator[Array]:
