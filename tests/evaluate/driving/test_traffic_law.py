@@ -144,6 +144,7 @@ def test_every_metric_says_what_it_is():
         assert definition.unit, name
         assert definition.meaning, name
         assert definition.family, name
+        assert definition.source, name
 
 
 @pytest.mark.parametrize("task", ["LF", "LFV", "LFI"])

@@ -39,14 +39,22 @@ from rilaas.evaluate.driving.objective.drive import Drive
 from rilaas.evaluate.driving.road.lane_track import as_floats, check_poses
 from rilaas.evaluate.driving.road.tile_map import TileMap
 
+_SOURCE = "duckietown-world 6.4.3, rules"
+
 METRICS: Mapping[str, MetricDefinition] = {
-    "driven_lane_m": MetricDefinition("m", "higher", "way made along the lane"),
-    "driven_lane_tiles": MetricDefinition("tile", "higher", "way made along the lane, in tiles"),
-    "survival_s": MetricDefinition("s", "higher", "time until the episode ended"),
-    "lateral_deviation_m_s": MetricDefinition("m s", "lower", "distance from the lane's centre line, over time"),
-    "heading_deviation_rad_s": MetricDefinition("rad s", "lower", "angle to the lane's direction, over time"),
-    "out_of_lane_s": MetricDefinition("s", "lower", "time in no lane, or against its direction"),
-    "lane_time_share": MetricDefinition("1", "higher", "share of the time in a lane and in its direction"),
+    "driven_lane_m": MetricDefinition("m", "higher", "way made along the lane", source=_SOURCE),
+    "driven_lane_tiles": MetricDefinition("tile", "higher", "way made along the lane, in tiles", source=_SOURCE),
+    "survival_s": MetricDefinition("s", "higher", "time until the episode ended", source=_SOURCE),
+    "lateral_deviation_m_s": MetricDefinition(
+        "m s", "lower", "distance from the lane's centre line, over time", source=_SOURCE
+    ),
+    "heading_deviation_rad_s": MetricDefinition(
+        "rad s", "lower", "angle to the lane's direction, over time", source=_SOURCE
+    ),
+    "out_of_lane_s": MetricDefinition("s", "lower", "time in no lane, or against its direction", source=_SOURCE),
+    "lane_time_share": MetricDefinition(
+        "1", "higher", "share of the time in a lane and in its direction", source=_SOURCE
+    ),
 }
 """Every metric that ``score_trajectory`` gives, by name."""
 

@@ -60,7 +60,9 @@ METRICS: Mapping[str, MetricDefinition] = {
         "1", "higher", "the same of the time driven: short drives look good in it", source=_SOURCE
     ),
     **{
-        f"{name}_{mean}_{suffix}": MetricDefinition(unit, "lower", f"{words} {meaning}")
+        f"{name}_{mean}_{suffix}": MetricDefinition(
+            unit, "lower", f"{words} {meaning}", source="our own: the document has none"
+        )
         for name, (suffix, unit, meaning) in _MOTIONS.items()
         for mean, words in _MEANS.items()
     },

@@ -40,7 +40,9 @@ METRICS: Mapping[str, MetricDefinition] = {
     "tiles_distinct": MetricDefinition(
         "tile", "higher", "different road tiles seen, in any lane or direction", source="AI-DO 2018 scorer"
     ),
-    "survival_share": MetricDefinition("1", "higher", "share of the planned time until the episode ended"),
+    "survival_share": MetricDefinition(
+        "1", "higher", "share of the planned time until the episode ended", source="AI-DO scorers, as a share"
+    ),
 }
 
 
