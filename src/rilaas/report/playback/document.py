@@ -68,6 +68,7 @@ def _facts(recording: Recording) -> Mapping[str, str]:
     return {
         "Policy": about.policy,
         "Ended": about.reason,
+        "Simulator": about.simulator,
         "Map": str(about.world.get("map", "")),
         "Suite": about.suite,
         "Suite's digest": about.suite_digest,

@@ -189,6 +189,7 @@ def _about(row: Mapping[str, Any]) -> About:
             command=str(source["command"]),
             created_utc=str(source["created_utc"]),
         ),
+        simulator=str(row.get("simulator", "")),
     )
 
 

@@ -35,6 +35,7 @@ class About:
         metrics: Values by metric name.
         units: Their units by metric name.
         provenance: Version, commit, machine, command.
+        simulator: Whose world it was; '' for the tile world.
     """
 
     policy: str
@@ -51,6 +52,7 @@ class About:
     metrics: Mapping[str, float]
     units: Mapping[str, str]
     provenance: Provenance
+    simulator: str = ""
 
     def __post_init__(self) -> None:
         missing = [name for name in ("policy", "scenario", "suite_digest", "world") if not getattr(self, name)]

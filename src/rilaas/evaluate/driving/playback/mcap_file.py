@@ -112,6 +112,7 @@ def _write(writer: Writer, recording: Recording, messages: list[_Message]) -> No
         "suite": about.suite,
         "suite_digest": about.suite_digest,
         "latency": about.latency,
+        "simulator": about.simulator,
         "status": about.status,
         "reason": about.reason,
         "version": source.version,

@@ -35,6 +35,7 @@ class Origin:
         latency: Where latencies came from.
         deadline_s: After which an answer was lost [s]; None where nothing was.
         provenance: Version, commit, machine, command.
+        simulator: Whose world it was; '' for the tile world.
     """
 
     policy: str
@@ -42,6 +43,7 @@ class Origin:
     latency: str
     deadline_s: float | None
     provenance: Provenance
+    simulator: str = ""
 
 
 def record(episode: ScoredEpisode, origin: Origin) -> Recording:
@@ -98,6 +100,7 @@ def _about(episode: ScoredEpisode, origin: Origin) -> About:
         metrics=dict(episode.scores),
         units={name: METRICS[name].unit for name in episode.scores},
         provenance=origin.provenance,
+        simulator=origin.simulator,
     )
 
 
