@@ -11,6 +11,7 @@ from rilaas.cli.evaluate_against import against, duel
 from rilaas.cli.evaluate_offline import OfflineOptions, evaluate_offline, offline_options
 from rilaas.cli.evaluate_options import EvaluateOptions, evaluate_options
 from rilaas.cli.evaluate_record import RecordOptions, open_recording, record_options, without_links
+from rilaas.cli.evaluate_simulator import check_simulator_is_there
 from rilaas.cli.evaluate_suite import Course, Outcome, drive, open_driver, read_suite
 from rilaas.cli.evaluate_sweep import sweep
 from rilaas.cli.hub_target import keep_report, open_hub
@@ -30,6 +31,7 @@ Examples:
   rilaas evaluate models/lane-following --against lane-following:1 --against cloud.json
   rilaas evaluate models/lane-following --against lane-following:1 --until-decided --latency none
   rilaas evaluate models/lane-following --sweep 0,0.05,0.1,0.15,0.2,0.3 --report sweep.html
+  rilaas evaluate models/lane-following --simulator gym-duckietown --episodes 4
   rilaas evaluate models/lane-following --dataset episodes/ --report offline.html
 \b
 Exit code 0: passed, or nothing had to be reached; 20: it ran, and a threshold was not reached;
@@ -55,7 +57,7 @@ def command(
     output: Output,
     **flags: object,
 ) -> None:
-    """Let POLICY drive a suite of scenarios in the tile world, and judge it.
+    """Let POLICY drive a suite of scenarios in the tile world or another simulator, and judge it.
 
     POLICY is a model folder, a version in the local store, or with --target a model of the fleet behind an
     interceptor. Ctrl-C ends the run; what was driven until then is reported, and the exit code is 130. With
@@ -73,7 +75,8 @@ def command(
     recording = open_recording(record, settings, output)
     from rilaas.evaluate.driving import Latency
 
-    course = Course(suite, Latency.parse(options.latency), settings, options.workers, output, recording)
+    latency, simulator = Latency.parse(options.latency), check_simulator_is_there(options.simulator)
+    course = Course(suite, latency, settings, options.workers, output, recording, simulator)
     outcome = _run(policy, options, course)
     report = outcome.report
     if recording is not None:

@@ -30,6 +30,7 @@ class EvaluateOptions:
         against: Policies, or reports' JSON files, to compare with.
         until_decided: Whether to drive pair after pair until it is clear who is better.
         metric: By which is compared; '' for the headline's.
+        simulator: As ``simulator_named`` reads it.
     """
 
     suite: str
@@ -42,6 +43,7 @@ class EvaluateOptions:
     against: tuple[str, ...]
     until_decided: bool
     metric: str
+    simulator: str
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -61,6 +63,13 @@ class EvaluateOptions:
 
 _OPTIONS = (
     click.option("--suite", default="lf", show_default=True, metavar="NAME|FILE.toml"),
+    click.option(
+        "--simulator",
+        default="tile-world",
+        show_default=True,
+        metavar="tile-world|gym-duckietown|carla[:HOST:PORT]",
+        help="Whose world it is.",
+    ),
     click.option(
         "--episodes", type=click.IntRange(1), metavar="N", help="This many, over all worlds of the suite in turn."
     ),

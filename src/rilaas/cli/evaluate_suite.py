@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rilaas.cli.config import Settings
 from rilaas.cli.evaluate_record import RunRecording
+from rilaas.cli.evaluate_simulator import TILE_WORLD, in_world
 from rilaas.cli.output import Output
 from rilaas.cli.policy import is_remote, load_local, open_policy
 from rilaas.cli.progress import SuiteProgress
@@ -31,6 +32,7 @@ class Course:
         workers: Processes.
         output: Where the talk goes.
         recording: Takes the episodes of the run; None where nobody asked for recordings.
+        simulator: Whose world it is, by its name in the registry.
     """
 
     suite: Suite
@@ -39,6 +41,7 @@ class Course:
     workers: int
     output: Output
     recording: RunRecording | None = None
+    simulator: str = TILE_WORLD
 
 
 def read_suite(name: str, episodes: int | None = None) -> Suite:
@@ -122,19 +125,21 @@ def drive(driver: Driver, course: Course) -> Outcome:
         RilaasError: It refuses to be asked, or is no driving policy.
     """
     from rilaas.evaluate.driving import run_suite
+    from rilaas.evaluate.driving.simulator.registry import simulator_named
 
     suite, settings, output, recording = course.suite, course.settings, course.output, course.recording
     progress = SuiteProgress(suite, output)
     if recording is not None:
-        recording.begin(driver.text, suite, course.latency)
+        recording.begin(driver.text, suite, course.latency, course.simulator)
 
     def on_episode(done: Progress) -> None:
         progress.episode(done)
         if recording is not None:
             recording.episode(done)
 
+    world = in_world(course.simulator)
     count = f"{len(suite.scenarios)} episode{'s' if len(suite.scenarios) > 1 else ''}"
-    output.talk(f"{driver.name} in {driver.place} drives {suite.name}: {count}, latency {course.latency.text}")
+    output.talk(f"{driver.name} in {driver.place} drives {suite.name}: {count}, latency {course.latency.text}{world}")
     report = run_suite(
         driver.policy,
         suite,
@@ -144,6 +149,7 @@ def drive(driver: Driver, course: Course) -> Outcome:
         on_frame=progress.frame if course.workers == 1 else None,
         workers=course.workers,
         film_hz=recording.film_hz if recording is not None else 0.0,
+        simulator=simulator_named(course.simulator),
     )
-    report = replace(report, summary=f"{driver.name} in {driver.place}: {report.summary}")
+    report = replace(report, summary=f"{driver.name} in {driver.place}{in_world(course.simulator)}: {report.summary}")
     return Outcome(report, len(report.episodes) == len(suite.scenarios))

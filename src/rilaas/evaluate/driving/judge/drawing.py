@@ -26,7 +26,7 @@ from rilaas.evaluate.driving.road.marking import (
     WHITE_WIDTH,
     YELLOW_WIDTH,
 )
-from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
+from rilaas.evaluate.driving.road.tile_map import ROAD_KINDS, Tile, TileMap
 
 TILE_PX = 72.0
 MARGIN_TILES = 0.35
@@ -183,7 +183,7 @@ def _ground(i: int, j: int, tile: Tile) -> Iterator[str]:
 
 
 def _paint(i: int, j: int, tile: Tile) -> Iterator[str]:
-    if not tile.is_road:
+    if tile.kind not in ROAD_KINDS:
         return
     yield f'<g transform="translate({i + 0.5} {j + 0.5}) rotate({_n(math.degrees(tile.rotation_rad))})">'
     if tile.kind == "straight":

@@ -10,6 +10,7 @@ import numpy as np
 
 from rilaas.core import InvalidInput
 from rilaas.evaluate.driving.road.lane import BORDER_M, Lane, LanePose, Pose, lanes_of_tile, see_from, wrap_angle
+from rilaas.evaluate.driving.road.survey import lanes_of_survey
 from rilaas.evaluate.driving.road.tile_map import TileMap
 
 TURNS = ("straight", "right", "left")
@@ -30,8 +31,13 @@ class LaneGraph:
 
     def __init__(self, tile_map: TileMap) -> None:
         self.map = tile_map
-        self._lanes = {(i, j): lanes_of_tile(tile_map, i, j) for i, j, tile in tile_map.cells() if tile.is_road}
+        self._lanes: dict[tuple[int, int], Sequence[Lane]] = {}
         self._from: dict[tuple[float, ...], list[Lane]] = {}
+        self._after: dict[Lane, list[Lane]] = {}
+        if tile_map.survey is not None:
+            self._take(*lanes_of_survey(tile_map.survey, tile_map.tile_size_m))
+            return
+        self._lanes = {(i, j): lanes_of_tile(tile_map, i, j) for i, j, tile in tile_map.cells() if tile.is_road}
         for lane in self.lanes:
             self._from.setdefault(_place(lane.pose_at(0.0)), []).append(lane)
 
@@ -42,6 +48,8 @@ class LaneGraph:
 
     def successors(self, lane: Lane) -> list[Lane]:
         """Lanes that begin where this one ends; none where the road ends."""
+        if self._after:
+            return self._after.get(lane, [])
         return self._from.get(_place(lane.pose_at(lane.length_m)), [])
 
     def poses(self, pose: Pose) -> list[LanePose]:
@@ -85,6 +93,13 @@ class LaneGraph:
             along_m -= lane.length_m
             lane = min(following, key=lambda next_: turns.index(next_.turn) if next_.turn in turns else len(turns))
         return lane.pose_at(along_m)
+
+    def _take(self, lanes: Sequence[Lane], following: Sequence[Sequence[int]]) -> None:
+        cells: dict[tuple[int, int], list[Lane]] = {}
+        for lane, after in zip(lanes, following, strict=True):
+            cells.setdefault(lane.cell, []).append(lane)
+            self._after[lane] = [lanes[k] for k in after]
+        self._lanes = dict(cells)
 
     def _cells(self, x_m: float, y_m: float) -> list[tuple[int, int]]:
         # A border belongs to the tiles on both its sides.

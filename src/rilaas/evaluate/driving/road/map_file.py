@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rilaas.core import InvalidInput, MissingDependency, NotFound, did_you_mean
+from rilaas.evaluate.driving.road.survey import parse_survey
 from rilaas.evaluate.driving.road.tile_map import DEFAULT_TILE_SIZE_M, GROUND_KINDS, ROAD_KINDS, Tile, TileMap
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 MAPS = Path(__file__).with_name("maps")
 MAX_FILE_BYTES = 1_000_000
+MAX_SURVEY_BYTES = 20_000_000
 MAX_TILES = 10_000
 
 _ALIASES = {"3way": "3way_left"}
@@ -39,7 +41,8 @@ def load_map(name_or_path: str | Path) -> TileMap:
     """Load a map.
 
     Args:
-        name_or_path: A name of ours (``map_names()``), or a path that ends in ``.yaml`` or ``.yml``.
+        name_or_path: A name of ours (``map_names()``), or a path that ends in ``.yaml`` or ``.yml``, or in ``.json``
+            for a survey (see ``road.survey``).
 
     Raises:
         NotFound: There is no such map; the message lists ours.
@@ -50,17 +53,18 @@ def load_map(name_or_path: str | Path) -> TileMap:
     if text in map_names():
         return _load_own(text)
     path = Path(name_or_path)
-    if path.suffix not in {".yaml", ".yml"}:
+    if path.suffix not in {".yaml", ".yml", ".json"}:
         raise NotFound(
             f"There is no map {text!r}. {did_you_mean(text, map_names())}",
             "A map of your own is given as a path that ends in .yaml.",
         )
     if not path.is_file():
         raise NotFound(f"There is no file {path}.", f"Our own maps go by name: {', '.join(map_names())}.")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise InvalidInput(f"{path} has {path.stat().st_size} bytes; a map has at most {MAX_FILE_BYTES}.")
+    limit, parse = (MAX_SURVEY_BYTES, _load_survey) if path.suffix == ".json" else (MAX_FILE_BYTES, parse_map)
+    if path.stat().st_size > limit:
+        raise InvalidInput(f"{path} has {path.stat().st_size} bytes; a map has at most {limit}.")
     try:
-        return parse_map(path.read_text(encoding="utf-8"), path.stem, source=str(path))
+        return parse(path.read_text(encoding="utf-8"), path.stem, source=str(path))
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8 text (byte {error.start}).") from None
 
@@ -69,6 +73,11 @@ def load_map(name_or_path: str | Path) -> TileMap:
 def _load_own(name: str) -> TileMap:
     path = MAPS / f"{name}.yaml"
     return parse_map(path.read_text(encoding="utf-8"), name, source=path.name)
+
+
+@lru_cache(maxsize=4)
+def _load_survey(text: str, name: str, *, source: str) -> TileMap:
+    return parse_survey(text, name, source)
 
 
 def parse_map(text: str, name: str, *, source: str = "map") -> TileMap:

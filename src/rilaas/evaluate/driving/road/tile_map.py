@@ -5,14 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rilaas.core import InvalidInput, did_you_mean
+
+if TYPE_CHECKING:
+    from rilaas.evaluate.driving.road.survey import Survey
 
 ROAD_KINDS = ("straight", "curve_left", "curve_right", "3way_left", "3way_right", "4way")
 """Kinds that have lanes."""
 
 GROUND_KINDS = ("asphalt", "empty", "floor", "grass")
 """Kinds without lanes; ``empty`` is a hole in the map."""
+
+SURVEYED = "surveyed"
+"""The kind of a cell whose lanes follow no pattern; only in a map with a ``survey``."""
 
 ORIENTATIONS = {"E": 0.0, "N": math.pi / 2, "W": math.pi, "S": -math.pi / 2}
 """Orientation letter to the tile's rotation [rad], counter-clockwise."""
@@ -37,7 +44,7 @@ class Tile:
     """One tile.
 
     Attributes:
-        kind: One of ``ROAD_KINDS`` or ``GROUND_KINDS``.
+        kind: One of ``ROAD_KINDS`` or ``GROUND_KINDS``, or ``SURVEYED``.
         orientation: ``E``, ``N``, ``W`` or ``S``: the direction in which a robot enters the tile's pattern.
     """
 
@@ -45,7 +52,7 @@ class Tile:
     orientation: str = "E"
 
     def __post_init__(self) -> None:
-        if self.kind not in ROAD_KINDS and self.kind not in GROUND_KINDS:
+        if self.kind not in (*ROAD_KINDS, *GROUND_KINDS, SURVEYED):
             raise InvalidInput(
                 f"There is no tile kind {self.kind!r}.", did_you_mean(self.kind, ROAD_KINDS + GROUND_KINDS)
             )
@@ -55,7 +62,7 @@ class Tile:
     @property
     def is_road(self) -> bool:
         """Whether the tile has lanes."""
-        return self.kind in ROAD_KINDS
+        return self.kind in ROAD_KINDS or self.kind == SURVEYED
 
     @property
     def rotation_rad(self) -> float:
@@ -83,6 +90,7 @@ class TileMap:
         tiles: Rows of tiles, the bottom row first, all of one length: ``tiles[j][i]``.
         ignored_objects: Kinds of the objects (duckies, signs, ...) in the map's file. The tile world shows none.
         description: A sentence on the map, or ''.
+        survey: Where the lanes come from, if they are no pattern of tiles; see ``road.survey``.
     """
 
     name: str
@@ -90,6 +98,7 @@ class TileMap:
     tiles: tuple[tuple[Tile, ...], ...]
     ignored_objects: tuple[str, ...] = ()
     description: str = ""
+    survey: Survey | None = None
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.tile_size_m) and self.tile_size_m > 0.0):

@@ -64,6 +64,11 @@ class World:
     ) -> None:
         self.scenario = scenario
         self.tile_map: TileMap = load_map(scenario.map)
+        if self.tile_map.survey is not None:
+            raise InvalidInput(
+                f"Map {self.tile_map.name!r} was surveyed in {self.tile_map.survey.source}; the tile world draws tiles.",
+                "Drive it there: --simulator carla.",
+            )
         self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
         self.tick_s = scenario.dt_s / self.ticks_per_frame
         self._dynamics = robot_of(scenario)
