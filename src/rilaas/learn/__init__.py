@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from rilaas.learn.expert import Expert, ExpertPolicy
+from rilaas.learn.town_expert import TownExpert, TownExpertPolicy
 
 if TYPE_CHECKING:
     from rilaas.learn.dagger import Dagger, Outcome, Progress, train
@@ -36,6 +37,8 @@ __all__ = [
     "Outcome",
     "PilotNet",
     "Progress",
+    "TownExpert",
+    "TownExpertPolicy",
     "collect",
     "export_onnx",
     "train",

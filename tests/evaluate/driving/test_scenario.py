@@ -3,7 +3,8 @@ import math
 import pytest
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving import Scenario, Spawn
+from rilaas.evaluate.driving import Duckies, Lights, Obstacle, Scenario, Spawn, Traffic, load_map, start_pose
+from rilaas.evaluate.driving.road.stop_line import stop_lines
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,40 @@ from rilaas.evaluate.driving import Scenario, Spawn
 def test_a_scenario_that_makes_no_sense_is_refused(fields, message):
     with pytest.raises(InvalidInput) as error:
         Scenario(**{"name": "s", "map": "oval", "seed": 1, **fields})
+    assert message in str(error.value)
+
+
+def test_a_start_may_be_asked_to_be_clear_of_the_line_ahead():
+    """The drawn place is 0.35 m or more before every line that is ahead in its lane."""
+    tile_map = load_map("crossings")
+    near = []
+    for clearance_m in (0.0, 0.35):
+        spawn = Spawn(heading_tolerance_rad=0.0, lateral_tolerance_m=0.0, line_clearance_m=clearance_m)
+        poses = [start_pose(tile_map, Scenario("s", "crossings", seed, spawn=spawn)) for seed in range(40)]
+        ahead_m = [
+            line.see(pose[0], pose[1])[0]
+            for pose in poses
+            for line in stop_lines(tile_map)
+            if abs(line.see(pose[0], pose[1])[1]) < 0.05 and math.cos(line.pose[2] - pose[2]) > 0.9
+        ]
+        near.append(min(each for each in ahead_m if each > 0.0))
+    assert near[0] < 0.35 <= near[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (Traffic, {"vehicles": -1}, "vehicles is -1; it is a whole number from 0 to 100"),
+        (Traffic, {"dwell_s": math.nan}, "dwell_s is nan; it is from 0 to 60"),
+        (Duckies, {"speed_m_per_s": 0.0}, "speed_m_per_s is 0.0; it is from 0.02 to 0.5"),
+        (Lights, {"crossings": -2}, "it is a whole number >= 0, or -1 for all crossings"),
+        (Lights, {"green_s": 0.0}, "green_s is 0.0; it is from 0.1 to 600"),
+        (Obstacle, {"pose": (0.0, math.inf, 0.0)}, "it is (x [m], y [m], heading [rad])"),
+    ],
+)
+def test_surroundings_that_make_no_sense_are_refused(kind, fields, message):
+    with pytest.raises(InvalidInput) as error:
+        kind(**fields)
     assert message in str(error.value)
 
 

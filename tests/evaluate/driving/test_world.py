@@ -95,6 +95,33 @@ def test_a_robot_that_is_not_calibrated_pulls_to_one_side():
     assert max(map(abs, ways)) > 0.02
 
 
+@pytest.mark.parametrize(
+    ("field", "spread"), [("motor_gain_spread", 0.2), ("drag_spread", 0.2), ("command_delay_spread_s", 0.05)]
+)
+def test_a_robots_motors_floor_and_delay_may_vary_with_the_seed(field, spread):
+    """The way made in 1 s at half power is one for all seeds without a spread, another for each with one."""
+    ways = {}
+    for value in (0.0, spread):
+        for seed in range(4):
+            tested = world(seed=seed, **{field: value})
+            tested.advance((0.5, 0.5), 1000)
+            ways.setdefault(value, set()).add(round(tested.pose[0], 9))
+            assert tested.pose[1:] == pytest.approx(START[1:])
+    assert (len(ways[0.0]), len(ways[spread])) == (1, 4)
+
+
+def test_a_part_of_the_look_may_vary_alone():
+    fixed = Appearance()
+    varied = appearance_of(Scenario("a", "oval", 1, appearance="varied"))
+    light, colours, camera = (
+        appearance_of(Scenario("a", "oval", 1, appearance=part)) for part in ("light", "colours", "camera")
+    )
+    assert (light.gain, light.yellow, light.noise) == (varied.gain, fixed.yellow, fixed.noise)
+    assert (colours.gain, colours.yellow, colours.noise) == (fixed.gain, varied.yellow, fixed.noise)
+    assert (camera.gain, camera.yellow, camera.noise) == (fixed.gain, fixed.yellow, varied.noise)
+    assert (light.sky, colours.ground, camera.blur_px) == (varied.sky, varied.ground, varied.blur_px)
+
+
 def test_time_in_small_pieces_is_the_same_as_in_one():
     one, other = world(), world()
     one.advance((0.5, 0.3), 50)

@@ -28,10 +28,12 @@ from rilaas.evaluate.driving.road.lane_graph import (
 from rilaas.evaluate.driving.road.lane_track import LaneTrack, track_lanes
 from rilaas.evaluate.driving.road.map_file import load_map, map_names, parse_map
 from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
+from rilaas.evaluate.driving.scenario.camera_faults import CameraFaults
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.scenario.start import draw_start, start_pose
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
 from rilaas.evaluate.driving.scenario.suite_file import read_suite, suite_names
+from rilaas.evaluate.driving.scenario.surroundings import Duckies, Lights, Obstacle, Traffic
 from rilaas.evaluate.driving.simulator.check import check_simulator
 from rilaas.evaluate.driving.world.simulator import Simulator, SimulatorOf, Snapshot
 from rilaas.evaluate.driving.world.world import World
@@ -39,15 +41,19 @@ from rilaas.evaluate.driving.world.world import World
 __all__ = [
     "METRICS",
     "Absent",
+    "CameraFaults",
     "Constants",
     "Drive",
+    "Duckies",
     "EpisodeResult",
     "Infraction",
     "Lane",
     "LanePose",
     "LaneTrack",
     "Latency",
+    "Lights",
     "MetricDefinition",
+    "Obstacle",
     "Panel",
     "Progress",
     "Scenario",
@@ -60,6 +66,7 @@ __all__ = [
     "Threshold",
     "Tile",
     "TileMap",
+    "Traffic",
     "Way",
     "World",
     "build_report",
