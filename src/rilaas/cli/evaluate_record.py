@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rilaas.cli.config import Settings
+from rilaas.cli.evaluate_simulator import TILE_WORLD
 from rilaas.cli.output import Output
 from rilaas.cli.policy import is_remote
 from rilaas.cli.sending import send_parts
@@ -122,20 +123,22 @@ class RunRecording:
         """Pictures in a second."""
         return self._options.rate_hz
 
-    def begin(self, policy: str, suite: Suite, latency: Latency) -> None:
+    def begin(self, policy: str, suite: Suite, latency: Latency, simulator: str = TILE_WORLD) -> None:
         """A run begins.
 
         Args:
             policy: As it was written on the command line.
             suite: What is driven.
             latency: Where latencies come from.
+            simulator: Whose world it is, by its name in the registry.
         """
         from rilaas.evaluate.driving.playback.recorder import Recorder
         from rilaas.evaluate.driving.playback.recording import Origin
 
         seeds = sorted({scenario.seed for scenario in suite.scenarios})
         name, deadline_s = _identity(policy, self._settings), self._settings.deadline
-        origin = Origin(name, suite, latency.text, deadline_s, provenance(seeds))
+        world = "" if simulator == TILE_WORLD else simulator
+        origin = Origin(name, suite, latency.text, deadline_s, provenance(seeds), world)
         self._recorder = Recorder(self._options.folder, self._choice, origin, self._options.formats)
 
     def episode(self, progress: Progress) -> None:
