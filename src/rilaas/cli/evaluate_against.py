@@ -93,7 +93,6 @@ def duel(text: str, other: str, course: Course, pairs: int | None, metric: str =
     from rilaas.evaluate.compare import SCORE
     from rilaas.evaluate.driving.judge.duel import PAIRS, run_duel
     from rilaas.evaluate.driving.simulator.registry import simulator_named
-    from rilaas.evaluate.driving.simulator.registry import simulator_named
 
     if other.endswith(".json"):
         raise InvalidInput(
