@@ -10,8 +10,9 @@ from rilaas.evaluate.driving import Scenario, World, rollout
 from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
 from rilaas.evaluate.driving.road.actor import DUCKIEBOT, Actor
 from rilaas.evaluate.driving.road.footprint import gap_m
-from rilaas.evaluate.driving.scenario.surroundings import Obstacle
+from rilaas.evaluate.driving.scenario.surroundings import Obstacle, Traffic
 from rilaas.evaluate.driving.world.contact import Box, depth_m
+from rilaas.learn import ExpertPolicy
 
 S = 0.585
 START = (1.2 * S, 0.28 * S, 0.0)
@@ -96,6 +97,34 @@ def test_a_collision_ends_the_episode_where_that_is_a_rule_and_is_stood_through_
     stood = rollout(Ahead(), world(duration_s=4.0).scenario)
     assert stood.status == "completed"
     assert stood.poses[-1, 0] - START[0] == pytest.approx(0.319, abs=0.001)
+
+
+def test_running_into_a_vehicle_that_drives_is_a_collision_too():
+    """The vehicle ahead drives 0.1 m/s, the robot 0.3 m/s: it is reached soon, and stands where it is hit."""
+    slow = Traffic(1, 1, speed_min_m_per_s=0.1, speed_max_m_per_s=0.1)
+    for seed in range(5):
+        scenario = Scenario("test", "s_bends", seed, traffic=slow, end=("off_road", "collision"), duration_s=30.0)
+        tested = World(scenario)
+        ended = rollout(ExpertPolicy(tested), scenario, simulator=tested)
+        assert ended.status == "collision"
+        (vehicle,) = ended.actors
+        assert gap_m(DUCKIEBOT, ended.poses[-1], vehicle.actor, vehicle.poses[-1]) == 0.0
+
+
+def test_a_vehicle_that_was_hit_goes_on_after_a_second():
+    tested = World(Scenario("test", "s_bends", 1, traffic=Traffic(1, 1, 0.1, 0.1)))
+    driver = ExpertPolicy(tested)
+    image = np.zeros((1, 120, 160, 3), np.uint8)
+    while tested.t_s < 20.0:
+        gap = gap_m(DUCKIEBOT, tested.pose, tested.actors[0], tested.snapshot.actors[0])
+        if gap == 0.0:
+            break
+        tested.advance(driver.predict({"image": image})["wheels"][0].tolist(), 50)
+    hit_s, place = tested.t_s, tested.snapshot.actors[0]
+    tested.advance((0.0, 0.0), 800)
+    assert (tested.t_s - hit_s, tested.snapshot.actors[0]) == (pytest.approx(0.8), place)
+    tested.advance((0.0, 0.0), 2000)
+    assert math.dist(tested.snapshot.actors[0][:2], place[:2]) > 0.05
 
 
 def test_a_world_without_others_drives_as_before_and_far_others_change_nothing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from rilaas.evaluate.driving.road.lane import Lane, Pose
 from rilaas.evaluate.driving.road.stop_line import StopLine
 from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.evaluate.driving.scenario.scenario import Scenario
-from rilaas.evaluate.driving.world.contact import Box
+from rilaas.evaluate.driving.world.contact import Box, depth_m
 from rilaas.evaluate.driving.world.crossing import crossings
 from rilaas.evaluate.driving.world.dynamics import Motion
 from rilaas.evaluate.driving.world.light import LightPlan
@@ -24,6 +25,12 @@ from rilaas.evaluate.driving.world.way import Choose
 
 STEP_S = 0.025
 """The others move every so often [s], whatever the scenario's time step and however the loop slices time."""
+
+STARTLED_S = 1.0
+"""Who is run into by the robot stands so long [s], so that a touch lasts for more than an instant."""
+
+_TOUCH_M = 0.002
+_NEAR_M = 0.5  # farther apart, no two bodies touch
 
 # Streams of chance, one for each thing that the seed draws: more duckies do not change the vehicles' ways.
 _PLACES, _LIGHTS, _SPEEDS, _TURNS, _PAUSES = 0x70A0, 0x70A1, 0x70A2, 0x70A3, 0x70A4
@@ -68,6 +75,7 @@ class Town:
         self.others: tuple[Presence, ...] = (*self._vehicles, *self._walkers, *standing, *obstacles)
         self._everybody = (self.robot, *self.others)
         self._movers = (self.robot, *self._vehicles)
+        self._startled_s: dict[Presence, float] = {}
         self._look_at_crossings(0.0)
 
     @staticmethod
@@ -110,9 +118,24 @@ class Town:
         self.robot.put(motion.pose, motion.speed_m_per_s)
         self._look_at_crossings(t_s)
         for vehicle in self._vehicles:
-            vehicle.step(STEP_S, self._everybody, self._entries)
+            if not self._is_startled(vehicle, t_s):
+                vehicle.step(STEP_S, self._everybody, self._entries)
         for walker in self._walkers:
-            walker.step(STEP_S, self._everybody)
+            if not self._is_startled(walker, t_s):
+                walker.step(STEP_S, self._everybody)
+
+    def _is_startled(self, who: Presence, t_s: float) -> bool:
+        """Whether somebody was run into by the robot just now; then it stands."""
+        touched = math.dist(who.pose[:2], self.robot.pose[:2]) < _NEAR_M
+        touched = touched and depth_m(who.box, self.robot.box) > -_TOUCH_M
+        if touched and who not in self._startled_s:
+            self._startled_s[who] = t_s
+        elif not touched:
+            self._startled_s.pop(who, None)
+        is_startled = touched and t_s - self._startled_s[who] < STARTLED_S
+        if is_startled:
+            who.put(who.pose, 0.0)
+        return is_startled
 
     def _look_at_crossings(self, t_s: float) -> None:
         for crossing in self.crossings:
