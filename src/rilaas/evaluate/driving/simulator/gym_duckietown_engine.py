@@ -26,13 +26,22 @@ class Eye(GymSimulator):  # type: ignore[misc]
         own_map: In its format.
         varied: Whether lights, colours and the camera's mounting are drawn.
         seed: From what.
+        size_px: Width and height of its pictures.
+        distortion: Whether its lens is bent.
     """
 
-    def __init__(self, own_map: dict[str, Any], varied: bool, seed: int) -> None:
+    def __init__(
+        self,
+        own_map: dict[str, Any],
+        varied: bool,
+        seed: int,
+        size_px: tuple[int, int] = SIZE_PX,
+        distortion: bool = False,
+    ) -> None:
         self._own_map = {**own_map, "start_tile": [0, 0], "start_pose": [[0.0, 0.0, 0.0], 0.0]}
-        width, height = SIZE_PX
+        width, height = size_px
         super().__init__(
-            "rilaas", domain_rand=varied, camera_width=width, camera_height=height, distortion=False, seed=seed
+            "rilaas", domain_rand=varied, camera_width=width, camera_height=height, distortion=distortion, seed=seed
         )
 
     cam_height: Any

@@ -98,11 +98,16 @@ def advance(motion: Motion, wheels: Iterable[Wheels], dt_s: float, dynamics: Dyn
     v, w = motion.speed_m_per_s, motion.rate_rad_per_s
     keep_v, keep_w = 1.0 - dynamics.drag_v * dt_s, 1.0 - dynamics.drag_w * dt_s
     push_v, push_w = dynamics.gain_v * dt_s, dynamics.gain_w * dt_s
-    for left, right in wheels:
-        left = dynamics.left_gain * max(-1.0, min(1.0, left))
-        right = dynamics.right_gain * max(-1.0, min(1.0, right))
-        v = keep_v * v + push_v * (right + left)
-        w = keep_w * w + push_w * (right - left)
+    before: Wheels | None = None
+    faster = turning = 0.0
+    for acting in wheels:
+        if acting is not before:  # most often it is the same one for many steps
+            before = acting
+            left = dynamics.left_gain * max(-1.0, min(1.0, acting[0]))
+            right = dynamics.right_gain * max(-1.0, min(1.0, acting[1]))
+            faster, turning = push_v * (right + left), push_w * (right - left)
+        v = keep_v * v + faster
+        w = keep_w * w + turning
         turn = w * dt_s
         # The arc's chord points along the mean heading; its length is the arc's times sin(turn/2) / (turn/2).
         middle = heading + 0.5 * turn
