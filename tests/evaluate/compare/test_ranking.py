@@ -28,7 +28,7 @@ def test_medians_in_whole_steps_count_and_ties_go_on_to_the_next_column(make_rep
         "straight": course(make_report, 10.0, survival=59.0, deviation=0.5),
         "crooked": course(make_report, 10.2, survival=60.0, deviation=1.0),
     }
-    standings = rank(reports)
+    standings = rank(reports, "ai-do")
     assert [(each.name, each.place) for each in standings] == [("straight", 1), ("crooked", 2), ("short", 3)]
     assert [each.decided_by for each in standings] == ["", "lateral_deviation_m_s", "driven_lane_m"]
     assert standings[0].medians == (10.0, 59.0, 0.5, 0.0)
@@ -36,12 +36,12 @@ def test_medians_in_whole_steps_count_and_ties_go_on_to_the_next_column(make_rep
 
 def test_equal_ones_share_a_place_and_the_next_place_is_left_free(make_report):
     reports = {"a": course(make_report, 10.0), "b": course(make_report, 10.0), "c": course(make_report, 5.0)}
-    assert [each.place for each in rank(reports)] == [1, 1, 3]
+    assert [each.place for each in rank(reports, "ai-do")] == [1, 1, 3]
 
 
 def test_the_second_board_puts_survival_first(make_report):
     reports = {"far": course(make_report, 20.0, survival=30.0), "long": course(make_report, 10.0, survival=60.0)}
-    assert [each.name for each in rank(reports)] == ["far", "long"]
+    assert [each.name for each in rank(reports, "ai-do")] == ["far", "long"]
     assert [each.name for each in rank(reports, "ai-do-2")] == ["long", "far"]
 
 
@@ -54,7 +54,7 @@ def test_whole_tiles_are_not_the_printed_step(make_report):
 
 def test_who_has_no_value_comes_last(make_report):
     reports = {"none": make_report(driving_score=[1, 2, 3]), "some": course(make_report, 1.0)}
-    standings = rank(reports)
+    standings = rank(reports, "ai-do")
     assert [each.name for each in standings] == ["some", "none"]
     assert all(map(math.isnan, standings[1].medians))
 

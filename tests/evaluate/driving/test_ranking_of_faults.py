@@ -19,8 +19,10 @@ by the cost of traffic laws: AI-DO's way, lexicographic after rounding, with num
 import numpy as np
 import pytest
 
+from rilaas.evaluate.compare import rank
 from rilaas.evaluate.driving import METRICS, Scenario, World, rollout, score_episode
 from rilaas.evaluate.driving.scenario.surroundings import Traffic
+from rilaas.report import Report, provenance
 from tests.evaluate.driving.drives import RIGHT
 from tests.evaluate.driving.faulty_drivers import FAULTS, Driver
 
@@ -34,27 +36,31 @@ LAST = {"drives in the wrong lane", "crashes early"}
 
 
 @pytest.fixture(scope="module")
-def driven():
+def episodes():
+    """Each driver's episodes as a report lists them."""
+    found = {}
+    for name, fault in FAULTS.items():
+        worlds = [World(course) for course in COURSES]
+        drives = [rollout(Driver(world, **fault), world.scenario, simulator=world) for world in worlds]
+        found[name] = tuple(score_episode(drive).row for drive in drives)
+    return found
+
+
+@pytest.fixture(scope="module")
+def driven(episodes):
     """Mean of each metric over the courses on which it is not absent, by driver."""
     means = {}
-    for name, fault in FAULTS.items():
-        scores = []
-        for course in COURSES:
-            world = World(course)
-            scores.append(score_episode(rollout(Driver(world, **fault), course, simulator=world)).scores)
-        means[name] = {
-            m: float(np.mean([s[m] for s in scores if m in s])) for m in METRICS if any(m in s for s in scores)
-        }
+    for name, rows in episodes.items():
+        values = {m: [row.metrics[m] for row in rows if m in row.metrics] for m in METRICS}
+        means[name] = {m: float(np.mean(found)) for m, found in values.items() if found}
     return means
 
 
-def place(means):
-    """Smaller is better: quarters of the driving score, then the traffic laws."""
-    return -round(means["driving_score"] / 25.0), means["traffic_law_cost"]
-
-
-def test_they_are_ranked_as_a_person_would_rank_them(driven):
-    found = sorted(driven, key=lambda name: place(driven[name]))
+def test_they_are_ranked_as_a_person_would_rank_them(episodes):
+    reports = {
+        name: Report("evaluation", "measured", {}, provenance([]), "", rows) for name, rows in episodes.items()
+    }
+    found = [standing.name for standing in rank(reports)]
     assert found[:5] == AS_A_PERSON_RANKS_THEM
     assert set(found[5:]) == LAST
 

@@ -1,4 +1,4 @@
-"""Who comes first: the lexicographic ranking of the AI Driving Olympics, with its discretization."""
+"""Who comes first: lexicographic rankings, as the AI Driving Olympics rank, with their discretization."""
 
 from __future__ import annotations
 
@@ -60,6 +60,12 @@ _DEVIATION = Criterion("lateral_deviation_m_s", "lower", 0.00585)
 _OUTSIDE = Criterion("out_of_lane_s", "lower", 0.2)
 
 RULES: Mapping[str, Rule] = {
+    "driving": Rule(
+        "Driving, then the law",
+        (Criterion("driving_score", "higher", 25.0), Criterion("traffic_law_cost", "lower", 0.1)),
+        "ours: quarters of the driving score, which does not know tailgating; within a quarter the traffic laws, "
+        "which who stands still never breaks",
+    ),
     "ai-do": Rule(
         "AI-DO 2020",
         (_DISTANCE, _SURVIVAL, _DEVIATION, _OUTSIDE),
@@ -81,7 +87,7 @@ RULES: Mapping[str, Rule] = {
         "challenge-aido_LF, November 2018: steps of 0.3 s, 0.2 s, 0.3 m, 0.01 tile s",
     ),
 }
-"""The boards of AI-DO by name. Where the boards count the consecutive lane distance, ours is the lane distance."""
+"""Ours, and the boards of AI-DO. Where the boards count the consecutive lane distance, ours is the lane distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,7 @@ class Standing:
     decided_by: str
 
 
-def rank(reports: Mapping[str, Report], rule: str = "ai-do") -> tuple[Standing, ...]:
+def rank(reports: Mapping[str, Report], rule: str = "driving") -> tuple[Standing, ...]:
     """Rank reports lexicographically by their medians, the first place first.
 
     "Discretized" is read as rounded to the nearest multiple of the step.

@@ -51,7 +51,9 @@ def unpaired_table(comparison: Comparison, a: str, b: str) -> Table | None:
     return Table(title, ("scenario", "seed", "why"), rows, f"By {comparison.metric}.") if rows else None
 
 
-def ranking_tables(reports: Mapping[str, Report], rules: Sequence[str] = ("ai-do", "ai-do-tiles")) -> list[Table]:
+def ranking_tables(
+    reports: Mapping[str, Report], rules: Sequence[str] = ("driving", "ai-do", "ai-do-tiles")
+) -> list[Table]:
     """Who comes first: by the mean of the headline's metric, and by the boards of AI-DO.
 
     Args:

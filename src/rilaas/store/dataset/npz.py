@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 
 import numpy as np
@@ -23,7 +24,8 @@ from rilaas.store.zip_file import BROKEN, opened_zip
 _EPISODE = re.compile(r"(\d{1,9})/(inputs|outputs)(-lengths)?/(.+)\.npy", re.DOTALL)
 _SIDE = {"inputs": "inputs", "expected": "expected", "outputs": "expected"}
 _VALID = "Valid are (N, ...) arrays named NAME or inputs/NAME, and expected/NAME, with the same N."
-_ERRORS = (*BROKEN, zipfile.zlib.error, MemoryError, OverflowError, TypeError, SyntaxError, UserWarning)  # type: ignore[attr-defined]
+_ZIP_ERRORS = (*BROKEN, zipfile.zlib.error)  # type: ignore[attr-defined]
+_ERRORS = (*_ZIP_ERRORS, MemoryError, OverflowError, TypeError, SyntaxError, TokenError, UserWarning)
 
 
 def is_episode(path: Path, label: str, limits: DatasetLimits) -> bool:

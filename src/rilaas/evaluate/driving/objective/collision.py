@@ -34,12 +34,12 @@ _SOURCE = "AI-DO, performance metrics, T-AC"
 _SLACK = 1e-9  # rounding of stamps
 
 METRICS: Mapping[str, MetricDefinition] = {
-    "collision_cost": MetricDefinition("1", "lower", "nu for each collision", source=_SOURCE),
+    "collision_cost": MetricDefinition("", "lower", "nu for each collision", source=_SOURCE),
     "collision_as_printed_cost": MetricDefinition(
-        "1", "lower", "the printed formula: nu for each interval of t_k with a touch", source=_SOURCE
+        "", "lower", "the printed formula: nu for each interval of t_k with a touch", source=_SOURCE
     ),
     **{
-        f"collisions_{kind}": MetricDefinition("1", "lower", f"collisions with a {kind}", source=_SOURCE)
+        f"collisions_{kind}": MetricDefinition("", "lower", f"collisions with a {kind}", source=_SOURCE)
         for kind in ACTOR_KINDS
     },
 }

@@ -13,7 +13,7 @@ class MetricDefinition:
     """What a number is.
 
     Attributes:
-        unit: SI unit; ``tile`` for tiles, ``1`` for a share.
+        unit: SI unit; ``tile`` for tiles, ``1`` for a share, '' for a count or a cost.
         direction: ``higher`` or ``lower``: which is better; '' where neither is.
         meaning: In a few words.
         family: Under which heading a report shows it; see ``score.FAMILIES``.

@@ -33,10 +33,10 @@ _SOURCE = "AI-DO, performance metrics, T-SD"
 
 METRICS: Mapping[str, MetricDefinition] = {
     "safety_distance_cost": MetricDefinition(
-        "1", "lower", "cost of being too near to the vehicle ahead", source=f"{_SOURCE}, sign turned round"
+        "", "lower", "cost of being too near to the vehicle ahead", source=f"{_SOURCE}, sign turned round"
     ),
     "safety_distance_as_printed_cost": MetricDefinition(
-        "1", "lower", "the printed formula: cost of being far from it, without bound", source=_SOURCE
+        "", "lower", "the printed formula: cost of being far from it, without bound", source=_SOURCE
     ),
 }
 

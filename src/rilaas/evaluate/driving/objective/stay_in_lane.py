@@ -35,10 +35,10 @@ _SOURCE = "AI-DO, performance metrics, T-LF"
 
 METRICS: Mapping[str, MetricDefinition] = {
     "stay_in_lane_cost": MetricDefinition(
-        "1", "lower", "cost of driving off the lane's middle and out of it, per second", source=_SOURCE
+        "", "lower", "cost of driving off the lane's middle and out of it, per second", source=_SOURCE
     ),
     "stay_in_lane_lump_cost": MetricDefinition(
-        "1", "lower", "the same, where each departure costs alpha once, however long", source=_SOURCE
+        "", "lower", "the same, where each departure costs alpha once, however long", source=_SOURCE
     ),
 }
 

@@ -42,14 +42,14 @@ _SLACK_S = 1e-9  # rounding of stamps
 
 METRICS: Mapping[str, MetricDefinition] = {
     "stop_at_intersection_cost": MetricDefinition(
-        "1", "lower", "gamma for each crossing entered against a red line or light", source=_SOURCE
+        "", "lower", "gamma for each crossing entered against a red line or light", source=_SOURCE
     ),
     "stop_at_intersection_summed_cost": MetricDefinition(
-        "1", "lower", "the same, where a light passed on red without a stop costs 2 gamma", source=_SOURCE
+        "", "lower", "the same, where a light passed on red without a stop costs 2 gamma", source=_SOURCE
     ),
-    "intersections_entered": MetricDefinition("1", "", "crossings entered over a line", source=_SOURCE),
-    "red_lines_ignored": MetricDefinition("1", "lower", "red lines passed without a stop", source=_SOURCE),
-    "red_lights_ignored": MetricDefinition("1", "lower", "lights passed on red", source=_SOURCE),
+    "intersections_entered": MetricDefinition("", "", "crossings entered over a line", source=_SOURCE),
+    "red_lines_ignored": MetricDefinition("", "lower", "red lines passed without a stop", source=_SOURCE),
+    "red_lights_ignored": MetricDefinition("", "lower", "lights passed on red", source=_SOURCE),
 }
 
 

@@ -43,7 +43,7 @@ RULES = {
 
 METRICS: Mapping[str, MetricDefinition] = {
     "traffic_law_cost": MetricDefinition(
-        "1", "lower", "cost of all traffic laws of the task", source="AI-DO, performance metrics, T"
+        "", "lower", "cost of all traffic laws of the task", source="AI-DO, performance metrics, T"
     ),
 }
 
