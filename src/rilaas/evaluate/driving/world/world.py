@@ -66,7 +66,7 @@ class World:
         self.tile_map: TileMap = load_map(scenario.map)
         if self.tile_map.survey is not None:
             raise InvalidInput(
-                f"Map {self.tile_map.name!r} was surveyed in {self.tile_map.survey.source}; the tile world draws tiles.",
+                f"Map {self.tile_map.name!r} was surveyed in {self.tile_map.survey.source}; this world draws tiles.",
                 "Drive it there: --simulator carla.",
             )
         self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
