@@ -22,6 +22,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 
+from rilaas.evaluate.driving.road.actor import Actor
+from rilaas.evaluate.driving.road.lane import Pose
 from rilaas.evaluate.driving.road.map_file import load_map
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.view.appearance import Appearance, vary
@@ -40,7 +42,7 @@ def main() -> None:
     for name, result in results.items():
         result["times_floor"] = result["median_s"] / floor_s
         print(
-            f"{name:34} {1e3 * result['median_s']:7.3f} ms  {1.0 / result['median_s']:7.0f} /s  "
+            f"{name:38} {1e3 * result['median_s']:7.3f} ms  {1.0 / result['median_s']:7.0f} /s  "
             f"p99 {1e3 * result['p99_s']:7.3f} ms  {result['times_floor']:5.1f} x floor  n={result['n']}"
         )
     if arguments.json:
@@ -59,10 +61,16 @@ def cases() -> dict[str, Callable[[int], object]]:
     matrix = ground.picture_from_map(0) @ fixed.camera.ground_from_image
     size = (fixed.camera.width_px, fixed.camera.height_px - math.ceil(fixed.camera.horizon_px))
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    six = {name: others(name) for name in ("box", "duckiebot", "duckie")}
     return {
         "floor: bare warpPerspective": lambda k: cv2.warpPerspective(ground.levels[0], matrix, size, flags=flags),
         "frame 160x120, fixed": lambda k: fixed.frame(pose(k), k),
         "frame 160x120, varied, noise, blur": lambda k: varied.frame(pose(k), k),
+        **{
+            f"frame 160x120, fixed, 6 x {name}": lambda k, them=them: fixed.frame(pose(k), k, them(pose(k)))
+            for name, them in six.items()
+        },
+        "frame 160x120, fixed, 6 behind": lambda k: fixed.frame(pose(k), k, six["duckiebot"](behind(pose(k)))),
         "closed-loop step, fixed": lambda k: step(closed["fixed"], k),
         "closed-loop step, varied": lambda k: step(closed["varied"], k),
         "step without a frame": lambda k: closed["fixed"].advance((0.5, 0.4), closed["fixed"].ticks_per_frame),
@@ -70,9 +78,31 @@ def cases() -> dict[str, Callable[[int], object]]:
     }
 
 
-def pose(k: int) -> tuple[float, float, float]:
+def pose(k: int) -> Pose:
     """A pose that moves along the oval's lower side."""
     return 0.7 + 0.001 * (k % 900), 0.164, 0.1 * math.sin(0.1 * k)
+
+
+def behind(place: Pose) -> Pose:
+    """2 m back, so that what was ahead is out of sight."""
+    return place[0] - 2.0 * math.cos(place[2]), place[1] - 2.0 * math.sin(place[2]), place[2]
+
+
+def others(look: str) -> Callable[[Pose], list[tuple[Actor, Pose]]]:
+    """Six things of one look ahead of a robot, from 0.3 m to 1.3 m, left and right in turn."""
+    size = {"box": (0.1, 0.1, 0.1), "duckiebot": (0.18, 0.13, 0.12), "duckie": (0.06, 0.05, 0.075)}[look]
+    kind = {"duckiebot": "vehicle", "duckie": "duckie"}.get(look, "obstacle")
+    actor = Actor(look, kind, *size, look=look)
+
+    def ahead(place: Pose) -> list[tuple[Actor, Pose]]:
+        cos, sin = math.cos(place[2]), math.sin(place[2])
+        placed = []
+        for i in range(6):
+            x, y = 0.3 + 0.2 * i, 0.12 if i % 2 else -0.12
+            placed.append((actor, (place[0] + cos * x - sin * y, place[1] + sin * x + cos * y, place[2] + 0.3 * i)))
+        return placed
+
+    return ahead
 
 
 def step(world: World, k: int) -> None:

@@ -89,10 +89,11 @@ def round_ticks(high: float, count: int = 5) -> list[float]:
 def signed_ticks(values: Iterable[float], count: int = 5) -> list[float]:
     """About ``count`` round values over 0 and all of some values, which may be negative."""
     known = [0.0, *values]
-    ticks = round_ticks(max(known) or max(map(abs, known)), count)
-    step = ticks[1] - ticks[0]
-    below = math.ceil(-min(known) / step - 1e-9)
-    return [-k * step for k in range(below, 0, -1)] + ticks
+    low, high = min(known), max(known)
+    if low == high:
+        return [0.0, 1.0]
+    step = _round_up((high - low) / count)
+    return [k * step for k in range(math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9) + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:

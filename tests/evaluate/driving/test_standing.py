@@ -72,10 +72,10 @@ def test_a_thing_as_high_as_the_camera_ends_at_the_horizon_however_far_it_is(vie
 
 
 def test_a_far_thing_on_the_horizon_is_small_and_there(view):
-    """0.2 m at 12 m are 60 * 0.2 / 12 = 1 px, and its shadow a little more."""
+    """0.2 m at 12 m are 60 * 0.2 / 12 = 1 px; its soft shadow reaches two pixels farther."""
     rows, columns = np.nonzero(changed(view, (thing("box"), ahead(12.0))))
-    assert 1 <= len(set(columns)) <= 5
-    assert 58 <= rows.min() <= rows.max() <= 62
+    assert 1 <= len(set(columns)) <= 7
+    assert 58 <= rows.min() <= rows.max() <= 63
 
 
 @pytest.mark.parametrize("turn", [0.0, 0.4, math.pi])

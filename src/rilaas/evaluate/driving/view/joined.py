@@ -21,7 +21,7 @@ class Joined:
     Attributes:
         solids: The things.
         starts: Number of the first vertex of each thing, and how many vertices there are.
-        vertices: (V, 4) float64: x, y, z [m], 1. Of each thing the rings of its shadow come first.
+        vertices: (V, 4) float64: x, y, z [m], 1. Of each thing its shadow comes first.
         faces: (F, K) int: vertices of each face.
         things: (F,) int: to which thing each face belongs.
         normals: (F, 3) float64.
@@ -46,12 +46,12 @@ class Joined:
 @lru_cache(maxsize=512)
 def join(solids: tuple[Solid, ...]) -> Joined:
     """Put things side by side; at least one."""
-    points = [np.concatenate([solid.shadow.reshape(-1, 4), solid.vertices]) for solid in solids]
+    points = [np.concatenate([solid.shadow, solid.vertices]) for solid in solids]
     starts = np.cumsum([0, *map(len, points)])
     corners = max(solid.faces.shape[1] for solid in solids)
     first_parts = np.cumsum([0, *(int(solid.parts.max()) + 1 for solid in solids)])
     faces = [
-        np.pad(solid.faces + start + solid.shadow.size // 4, ((0, 0), (0, corners - solid.faces.shape[1])), "edge")
+        np.pad(solid.faces + start + len(solid.shadow), ((0, 0), (0, corners - solid.faces.shape[1])), "edge")
         for solid, start in zip(solids, starts, strict=False)
     ]
     return Joined(

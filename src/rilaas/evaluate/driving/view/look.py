@@ -49,7 +49,7 @@ class Look:
 
     def __post_init__(self) -> None:
         size_m = self.near.size_m
-        extent = (self.near.ahead_m, size_m[2], 0.5 * math.hypot(*size_m) + SHADOW_M[0])
+        extent = (self.near.ahead_m, size_m[2], 0.5 * math.hypot(*size_m) + SHADOW_M)
         object.__setattr__(self, "extent", extent)
 
 

@@ -54,16 +54,16 @@ def cut(faces: Array) -> tuple[NDArray[np.intp], Array]:
     is_seen = depths.max(1) >= NEAR_M
     left = np.concatenate([faces, faces[:, -1:]], axis=1)
     for number in np.flatnonzero(is_seen & (depths.min(1) < NEAR_M)).tolist():
-        corners = list(_cut_one(faces[number]))
+        corners = list(_cut_one(faces[number].tolist()))
         left[number, : len(corners)] = corners
         left[number, len(corners) :] = corners[-1]
     return np.flatnonzero(is_seen), left[is_seen]
 
 
-def _cut_one(face: Array) -> Iterator[Array]:
-    for corner, after in zip(face, np.roll(face, -1, axis=0), strict=True):
+def _cut_one(face: list[list[float]]) -> Iterator[list[float]]:
+    for corner, after in zip(face, face[1:] + face[:1], strict=True):
         if corner[2] >= NEAR_M:
             yield corner
         if (corner[2] >= NEAR_M) != (after[2] >= NEAR_M):
             share = (NEAR_M - corner[2]) / (after[2] - corner[2])
-            yield corner + share * (after - corner)
+            yield [a + share * (b - a) for a, b in zip(corner, after, strict=True)]

@@ -19,8 +19,8 @@ Colour = tuple[float, float, float]
 Point = tuple[float, float, float]
 Range = tuple[float, float]
 
-SHADOW_M = (0.022, 0.006)
-"""How far the rings of the contact shadow reach beyond the foot [m], the outer one first."""
+SHADOW_M = 0.014
+"""How far the contact shadow reaches beyond the foot [m]."""
 
 SHADOW_CORNERS = 8
 
@@ -63,7 +63,7 @@ class Solid:
         parts: (F,) int: to which part a face belongs.
         pairs: (Q, 2) int: two parts; the same two once for each plane between them.
         planes: (Q, 4) float64: that plane; times (eye, 1) it is positive on the second one's side.
-        shadow: (R, 8, 4) float64: rings of the contact shadow on the ground, as ``vertices``.
+        shadow: (8, 4) float64: corners of the contact shadow on the ground, as ``vertices``.
         foot: Corners of the rectangle over which it stands, counter-clockwise: ahead and to the left [m].
         ahead_m: From its origin to the middle of the foot [m].
         size_m: Length, width, height [m].
@@ -167,7 +167,7 @@ def assemble(parts: Sequence[Part], nominal_m: Point, size_m: Point, ahead_m: fl
         parts=owner,
         pairs=np.array([(i, j) for i, j, _ in between], int).reshape(-1, 2),
         planes=np.array([plane for *_, plane in between]).reshape(-1, 4),
-        shadow=np.stack([_ring(ahead_m, length_m, width_m, reach) for reach in SHADOW_M]),
+        shadow=_ring(ahead_m, length_m, width_m, SHADOW_M),
         foot=tuple(
             (ahead_m + 0.5 * i * length_m, 0.5 * j * width_m) for i, j in ((1, 1), (-1, 1), (-1, -1), (1, -1))
         ),

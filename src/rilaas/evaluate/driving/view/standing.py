@@ -25,7 +25,7 @@ from rilaas.evaluate.driving.view.light_post import light_look, light_posts
 from rilaas.evaluate.driving.view.look import Look, look_of
 from rilaas.evaluate.driving.view.order import Foot, far_to_near
 from rilaas.evaluate.driving.view.polygon import FRACTION_BITS, NEAR_M, cut, divide, fixed, window
-from rilaas.evaluate.driving.view.solid import SHADOW_CORNERS, SHADOW_M
+from rilaas.evaluate.driving.view.solid import SHADOW_CORNERS
 
 Frame = NDArray[np.uint8]
 Array = NDArray[np.float64]
@@ -39,8 +39,9 @@ _AMBIENT, _SUN, _FROM_ABOVE = 0.56, 0.36, 0.16
 _SUN_HEIGHT_RAD = math.radians(50.0)
 _HAZE_M = 30.0
 """Over this distance haze takes 63 % of a thing's colour [m]."""
-_SHADOW = (206, 140)
-"""What is left of the light in the rings of a contact shadow, from 0 to 255, the outer one first."""
+_SHADOW = 138
+"""What is left of the light in a contact shadow, from 0 to 255."""
+_SOFT_PX = 5
 _SUN_STREAM = 0x5014
 
 
@@ -252,22 +253,17 @@ def _spread(pixels: Frame) -> Frame:
 
 def _shade(image: Frame, things: Joined, pixels: Array, is_cut: bool) -> None:
     """Darken the ground around feet."""
-    rings = len(SHADOW_M)
     first = np.array(things.starts[:-1])
-    # Outer rings of all things first, (rings * N, corners, 3).
-    starts = (first[None, :] + SHADOW_CORNERS * np.arange(rings)[:, None]).reshape(-1, 1)
-    corners = pixels[starts + np.arange(SHADOW_CORNERS)]
-    left_of_light = np.repeat(_SHADOW, len(first))
+    corners = pixels[first[:, None] + np.arange(SHADOW_CORNERS)]
     if is_cut:
-        kept, corners = cut(corners)
-        left_of_light = left_of_light[kept]
+        corners = cut(corners)[1]
     part = window(points := divide(corners), image.shape[1], image.shape[0]) if len(corners) else None
     if part is None:
         return
     left, top, right, bottom = part
     ground = image[top:bottom, left:right]
     light = np.full(ground.shape[:2], 255, np.uint8)
-    for shape, level in zip(fixed(points - (left, top)), left_of_light.tolist(), strict=True):
-        cv2.fillConvexPoly(light, shape, level, cv2.LINE_8, FRACTION_BITS)
-    light = cv2.blur(light, (3, 3))
+    for shape in fixed(points - (left, top)):
+        cv2.fillConvexPoly(light, shape, _SHADOW, cv2.LINE_8, FRACTION_BITS)
+    light = cv2.blur(light, (_SOFT_PX, _SOFT_PX))
     cv2.multiply(ground, cv2.cvtColor(light, cv2.COLOR_GRAY2RGB), dst=ground, scale=1.0 / 255.0)
