@@ -18,7 +18,7 @@ from rilaas.evaluate.driving import (
 )
 from rilaas.evaluate.driving.judge.drawing_marks import letters_of, marks_of
 from rilaas.evaluate.driving.objective.definition import Infraction
-from rilaas.evaluate.driving.road.actor import RED, Actor, ActorTrack, SignalTrack
+from rilaas.evaluate.driving.road.actor import GREEN, Actor, ActorTrack, SignalTrack
 from rilaas.evaluate.driving.road.stop_line import stop_lines
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -130,7 +130,7 @@ def words(svg):
 
 
 def test_the_robots_body_is_drawn_where_it_ended():
-    """It reaches from 0.114 m behind the axle at 1.0 m to 0.066 m ahead, and 0.065 m to each side; tiles of 0.585 m."""
+    """It reaches from 0.114 m behind the axle, which is at 1.0 m, to 0.066 m ahead, and 0.065 m to each side."""
     svg = draw_map(ROAD, [Way(straight(0.1, 1.0))])
     (body,) = [p for p in ElementTree.fromstring(svg).iter(f"{SVG}path") if p.get("fill") == BLUE]
     corners = np.array([place.split() for place in body.get("d")[1:-1].split("L")], float) * 0.585
@@ -181,7 +181,7 @@ def test_each_kind_has_a_letter_of_its_own_also_one_that_nobody_knew():
 
 def test_a_light_stands_once_beside_its_line_however_many_drives_saw_it():
     tile_map = load_map("crossings")
-    signals = [SignalTrack(line, np.full(50, RED, np.uint8)) for line in stop_lines(tile_map)[:2]]
+    signals = [SignalTrack(line, np.full(50, GREEN, np.uint8)) for line in stop_lines(tile_map)[:2]]
     svg = draw_map(tile_map, [Way(straight(0.1, 0.5), signals=signals) for _ in range(3)])
     assert titles(svg).count("traffic light") == 2
 
