@@ -16,6 +16,7 @@ from rilaas.report import Figure, distance_chart, infraction_chart, latency_char
 SCORE = "driving_score"
 
 _STRIP_GAP_PX = 3
+_STRIP_GREY = 120  # where an episode has fewer frames: neither theme's background
 _STRIP_QUALITY = 88
 
 
@@ -96,7 +97,7 @@ def _strip(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure | None:
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
     gap = _STRIP_GAP_PX
-    sheet = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    sheet = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), _STRIP_GREY, np.uint8)
     for j, row in enumerate(rows):
         for i, frame in enumerate(row):
             y, x = j * (height + gap), i * (width + gap)
