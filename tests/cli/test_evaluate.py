@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rilaas.evaluate.driving import read_suite
-from rilaas.evaluate.driving.judge.turns import with_episodes
+from rilaas.evaluate.driving.scenario.turns import with_episodes
 from tests.hub_process import HubProcess
 
 

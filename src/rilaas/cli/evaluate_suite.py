@@ -58,7 +58,7 @@ def read_suite(name: str, episodes: int | None = None) -> Suite:
         raise MissingDependency(
             f"The tile world needs the package {error.name}.", "Install it: pip install 'rilaas[serve,evaluate]'."
         ) from None
-    from rilaas.evaluate.driving.judge.turns import with_episodes
+    from rilaas.evaluate.driving.scenario.turns import with_episodes
 
     suite = read(name)
     return suite if episodes is None else with_episodes(suite, episodes)

@@ -76,7 +76,7 @@ def read_plan(plan: Mapping[str, Any]) -> Suite:
         InvalidInput: The text is no suite, or asks for more than the hub drives.
     """
     check_installed()
-    from rilaas.evaluate.driving.judge.turns import with_episodes
+    from rilaas.evaluate.driving.scenario.turns import with_episodes
 
     text = str(plan.get("suite_toml") or "")
     suite = _read_text(text) if text else _read_ours(str(plan.get("suite", "")))

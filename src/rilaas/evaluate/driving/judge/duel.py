@@ -13,14 +13,15 @@ from rilaas.core import InvalidInput, NotFound, Policy, did_you_mean
 from rilaas.evaluate.compare import BETTER, NO_DIFFERENCE, SCORE, WORSE, ConfidenceSequence, bounds_of
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.judge.judge import score_all
-from rilaas.evaluate.driving.judge.runner import Runner, tile_world
+from rilaas.evaluate.driving.judge.runner import Runner
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode
 from rilaas.evaluate.driving.judge.suite_report import build_report
-from rilaas.evaluate.driving.judge.turns import seed_of_turn, seeds_by_world
 from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.scenario.suite import Suite
+from rilaas.evaluate.driving.scenario.turns import seed_of_turn, seeds_by_world
 from rilaas.evaluate.driving.world.simulator import SimulatorOf
+from rilaas.evaluate.driving.world.world import tile_world
 from rilaas.report import Report
 
 Maker = Policy | Callable[[], Policy]

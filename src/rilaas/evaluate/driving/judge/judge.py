@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 from rilaas.core import InvalidInput, Policy
 from rilaas.evaluate.driving.episode.latency import Latency
-from rilaas.evaluate.driving.judge.runner import Driven, Runner, tile_world
+from rilaas.evaluate.driving.judge.runner import Driven, Runner
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
 from rilaas.evaluate.driving.scenario.suite import Suite
 from rilaas.evaluate.driving.world.simulator import SimulatorOf
+from rilaas.evaluate.driving.world.world import tile_world
 from rilaas.report import Report
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,14 +16,8 @@ from rilaas.core import InvalidInput, Policy, Unavailable
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
 from rilaas.evaluate.driving.scenario.scenario import Scenario
-from rilaas.evaluate.driving.world.simulator import Simulator, SimulatorOf
-from rilaas.evaluate.driving.world.world import World
-
-
-@contextmanager
-def tile_world(scenario: Scenario) -> Iterator[Simulator]:
-    """Our own simulator."""
-    yield World(scenario)
+from rilaas.evaluate.driving.world.simulator import SimulatorOf
+from rilaas.evaluate.driving.world.world import tile_world
 
 
 @dataclass(frozen=True, slots=True, eq=False)

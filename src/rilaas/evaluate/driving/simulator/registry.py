@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from rilaas.core import InvalidInput, NotFound, did_you_mean
-from rilaas.evaluate.driving.judge.runner import tile_world
 from rilaas.evaluate.driving.world.simulator import SimulatorOf
+from rilaas.evaluate.driving.world.world import tile_world
 
 SIMULATORS = ("tile-world", "gym-duckietown", "carla")
 """Ours, and two of other people behind the same protocol."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 
@@ -25,7 +26,7 @@ from rilaas.evaluate.driving.view.ground import Ground, draw_ground
 from rilaas.evaluate.driving.view.view import Frame, View
 from rilaas.evaluate.driving.world.contact import advance_among
 from rilaas.evaluate.driving.world.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
-from rilaas.evaluate.driving.world.simulator import HISTORY, Snapshot
+from rilaas.evaluate.driving.world.simulator import HISTORY, Simulator, Snapshot
 from rilaas.evaluate.driving.world.town import STEP_S, Town
 
 # Streams of chance, one for each thing that a scenario's seed draws.
@@ -209,6 +210,12 @@ class World:
         return self._view.frame(
             snapshot.pose, number, standing, tuple(zip(self.signals, snapshot.signals, strict=True))
         )
+
+
+@contextmanager
+def tile_world(scenario: Scenario) -> Iterator[Simulator]:
+    """A scenario in our own simulator."""
+    yield World(scenario)
 
 
 def appearance_of(scenario: Scenario) -> Appearance:
