@@ -37,7 +37,7 @@ def test_a_lap_of_the_outer_lane_has_its_length(oval):
 def test_a_pose_is_seen_from_the_lane_as_carla_sees_it(oval):
     """300 places up to 1.6 m beside the middle: CARLA's own waypoint is as far away, within 10 cm.
 
-    It finds the nearest place of a bend only to within 10 cm along the lane; the true distance we find to within 1 cm.
+    It finds the nearest place of a bend only to within 10 cm along the lane; the true distance is found to 1 cm.
     """
     rng, world = np.random.default_rng(0), town(carla)
     line = centre_line(oval, right_lane(oval), 250.0, 0.5)

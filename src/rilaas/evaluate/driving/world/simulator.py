@@ -99,5 +99,5 @@ class Simulator(Protocol):
 
 
 SimulatorOf = Callable[[Scenario], AbstractContextManager[Simulator]]
-"""Makes a fresh simulator for one attempt at one scenario, and clears it away; may raise ``Unavailable``. It is pickled
-for workers. ``simulator.registry`` knows them by name."""
+"""Makes a fresh simulator for one attempt at one scenario, and clears it away; may raise ``Unavailable``. It is
+pickled for workers. ``simulator.registry`` knows them by name."""
