@@ -18,7 +18,6 @@ machines that this was written on. What was decided:
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -38,7 +37,8 @@ from rilaas.evaluate.driving.simulator.carla_survey import pose_from_carla
 from rilaas.evaluate.driving.simulator.refusal import refuse_others
 from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import DelayLine, Wheels
-from rilaas.evaluate.driving.world.simulator import HISTORY, Simulator, Snapshot
+from rilaas.evaluate.driving.world.history import History
+from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot, check_command
 
 PHYSICS_DT_S = 0.01
 """Longest physics step [s]. Source: CARLA 0.9.16 documentation, "Synchrony and time-step"."""
@@ -110,34 +110,26 @@ class Carla:
             self._tick, self._hit = 0, False
             self._delay.reset()
             self._now = self._snapshot()
-            self._taken: deque[tuple[Snapshot, Frame]] = deque(maxlen=HISTORY + 1)
-            self._taken.append((self._now, self._camera.image(step)))
+            self._taken = History(self._camera.image(step))
         return self._now
 
     def advance(self, wheels: Wheels, ticks: int) -> Snapshot:
         """See ``Simulator.advance``."""
-        left, right = float(wheels[0]), float(wheels[1])
-        if not (math.isfinite(left) and math.isfinite(right)) or ticks < 0:
-            raise InvalidInput(
-                f"Wheels ({left}, {right}) for {ticks} ticks: duty cycles are finite numbers, ticks >= 0."
-            )
+        command = check_command(wheels, ticks)
         with _failures(self._address):
-            for acting in self._delay.hold((left, right), ticks):
+            for acting in self._delay.hold(command, ticks):
                 self._car.apply_control(control_of(self._carla, acting))
                 step = self._world.tick()
                 self._tick += 1
                 if self._tick % self.ticks_per_frame == 0:
-                    self._taken.append((self._snapshot(), self._camera.image(step)))
+                    self._taken.add(self._camera.image(step))
             if ticks:
                 self._now = self._snapshot()
         return self._now
 
     def frame(self, number: int) -> Frame:
         """See ``Simulator.frame``."""
-        newest = self._taken[-1][0].tick // self.ticks_per_frame
-        if not max(0, newest - HISTORY) <= number <= newest:
-            raise InvalidInput(f"Frame {number} cannot be shown; the newest is {newest}.")
-        return self._taken[number - newest - 1][1].copy()
+        return self._taken.at(number).copy()
 
     def close(self) -> None:
         """Leave the server as it was found."""

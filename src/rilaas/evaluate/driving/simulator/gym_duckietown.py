@@ -20,7 +20,6 @@ import io
 import logging
 import math
 import warnings
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -38,7 +37,8 @@ from rilaas.evaluate.driving.scenario.start import start_pose
 from rilaas.evaluate.driving.simulator.refusal import refuse_others
 from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import Wheels
-from rilaas.evaluate.driving.world.simulator import HISTORY, Simulator, Snapshot
+from rilaas.evaluate.driving.world.history import History
+from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot, check_command
 from rilaas.evaluate.driving.world.world import robot_of
 
 PHYSICS_DT_S = 0.005
@@ -89,32 +89,26 @@ class GymDuckietown:
         """See ``Simulator.reset``."""
         self._body.place(self._start)
         self._now = Snapshot(0, self._start)
-        self._taken: deque[Snapshot] = deque([self._now], maxlen=HISTORY + 1)
+        self._taken = History(self._start)
         return self._now
 
     def advance(self, wheels: Wheels, ticks: int) -> Snapshot:
         """See ``Simulator.advance``."""
-        left, right = float(wheels[0]), float(wheels[1])
-        if not (math.isfinite(left) and math.isfinite(right)) or ticks < 0:
-            raise InvalidInput(
-                f"Wheels ({left}, {right}) for {ticks} ticks: duty cycles are finite numbers, ticks >= 0."
-            )
+        wheels = check_command(wheels, ticks)
         for _ in range(ticks):
-            self._body.step((left, right), self.tick_s)
+            self._body.step(wheels, self.tick_s)
         if ticks:
             pose, speed, rate = self._body.state
             self._now = Snapshot(self._now.tick + ticks, pose, speed, rate)
             if self._now.tick % self.ticks_per_frame == 0:
-                self._taken.append(self._now)
+                self._taken.add(pose)
         return self._now
 
     def frame(self, number: int) -> Frame:
         """See ``Simulator.frame``."""
-        newest = self._taken[-1].tick // self.ticks_per_frame
-        if not max(0, newest - HISTORY) <= number <= newest:
-            raise InvalidInput(f"Frame {number} cannot be shown; the newest is {newest}.")
+        pose = self._taken.at(number)
         with _failures():
-            image: Frame = self._eye.look(self._taken[number - newest - 1].pose)
+            image: Frame = self._eye.look(pose)
         if not self.scenario.camera_noise:
             return image
         rng = np.random.default_rng([self.scenario.seed, _NOISE, number])

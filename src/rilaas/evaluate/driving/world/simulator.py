@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from rilaas.core import InvalidInput
 from rilaas.evaluate.driving.road.actor import Actor
 from rilaas.evaluate.driving.road.lane import Pose
 from rilaas.evaluate.driving.road.stop_line import StopLine
@@ -96,6 +98,18 @@ class Simulator(Protocol):
             Unavailable: See ``reset``.
         """
         ...
+
+
+def check_command(wheels: Wheels, ticks: int) -> Wheels:
+    """A command as two numbers, for every simulator's ``advance``.
+
+    Raises:
+        InvalidInput: A wheel's command is not a finite number, or the ticks are negative.
+    """
+    left, right = float(wheels[0]), float(wheels[1])
+    if not (math.isfinite(left) and math.isfinite(right)) or ticks < 0:
+        raise InvalidInput(f"Wheels ({left}, {right}) for {ticks} ticks: duty cycles are finite numbers, ticks >= 0.")
+    return left, right
 
 
 SimulatorOf = Callable[[Scenario], AbstractContextManager[Simulator]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -26,7 +25,8 @@ from rilaas.evaluate.driving.view.ground import Ground, draw_ground
 from rilaas.evaluate.driving.view.view import Frame, View
 from rilaas.evaluate.driving.world.contact import advance_among
 from rilaas.evaluate.driving.world.dynamics import PHYSICS_DT_S, DelayLine, Dynamics, Motion, Wheels, advance
-from rilaas.evaluate.driving.world.simulator import HISTORY, Simulator, Snapshot
+from rilaas.evaluate.driving.world.history import History
+from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot, check_command
 from rilaas.evaluate.driving.world.town import STEP_S, Town
 
 # Streams of chance, one for each thing that a scenario's seed draws.
@@ -97,7 +97,7 @@ class World:
         self.motion = Motion(*self._start)
         self.town = Town(self.scenario, self.tile_map, self._start) if Town.is_needed(self.scenario) else None
         self._town_steps = 0
-        self._taken: deque[Snapshot] = deque([self.snapshot], maxlen=HISTORY + 1)
+        self._taken = History(self.snapshot)
         return self.snapshot
 
     @property
@@ -162,12 +162,7 @@ class World:
 
     def advance(self, wheels: Wheels, ticks: int) -> Snapshot:
         """See ``Simulator.advance``."""
-        left, right = float(wheels[0]), float(wheels[1])
-        if not (math.isfinite(left) and math.isfinite(right)) or ticks < 0:
-            raise InvalidInput(
-                f"Wheels ({left}, {right}) for {ticks} ticks: duty cycles are finite numbers, ticks >= 0."
-            )
-        acting = self._delay.hold((left, right), ticks)
+        acting = self._delay.hold(check_command(wheels, ticks), ticks)
         if self.town is None:
             self.motion = advance(self.motion, acting, self.tick_s, self._dynamics)
             self.tick += ticks
@@ -175,7 +170,7 @@ class World:
             self._advance_among(self.town, acting)
         snapshot = self.snapshot
         if ticks and self.tick % self.ticks_per_frame == 0:
-            self._taken.append(snapshot)
+            self._taken.add(snapshot)
         return snapshot
 
     def _advance_among(self, town: Town, acting: Sequence[Wheels]) -> None:
@@ -197,10 +192,7 @@ class World:
 
     def frame(self, number: int) -> Frame:
         """See ``Simulator.frame``."""
-        newest = self._taken[-1].tick // self.ticks_per_frame
-        if not max(0, newest - HISTORY) <= number <= newest:
-            raise InvalidInput(f"Frame {number} cannot be shown; the newest is {newest}.")
-        return self._draw(self._taken[number - newest - 1])
+        return self._draw(self._taken.at(number))
 
     def _draw(self, snapshot: Snapshot) -> Frame:
         number = snapshot.tick // self.ticks_per_frame
