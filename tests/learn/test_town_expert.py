@@ -6,10 +6,11 @@ from rilaas.core import check_policy
 from rilaas.evaluate.driving import Scenario, World, read_suite, rollout, score_episode
 from rilaas.evaluate.driving.scenario.surroundings import Traffic
 from rilaas.learn.town_expert import TownExpert, TownExpertPolicy
+from tests.evaluate.driving.undrawn import UndrawnWorld
 
 
 def driven(scenario, driver=None):
-    world = World(scenario)
+    world = UndrawnWorld(scenario)
     return score_episode(rollout(TownExpertPolicy(world, driver), scenario, simulator=world, keep_frames=0))
 
 

@@ -20,11 +20,12 @@ import numpy as np
 import pytest
 
 from rilaas.evaluate.compare import rank
-from rilaas.evaluate.driving import METRICS, Scenario, World, rollout, score_episode
+from rilaas.evaluate.driving import METRICS, Scenario, rollout, score_episode
 from rilaas.evaluate.driving.scenario.surroundings import Traffic
 from rilaas.report import Report, provenance
 from tests.evaluate.driving.drives import RIGHT
 from tests.evaluate.driving.faulty_drivers import FAULTS, Driver
+from tests.evaluate.driving.undrawn import UndrawnWorld
 
 COURSE = {"duration_s": 30.0, "dt_s": 0.1, "target_speed_m_per_s": 0.15}
 COURSES = (
@@ -40,7 +41,7 @@ def episodes():
     """Each driver's episodes as a report lists them."""
     found = {}
     for name, fault in FAULTS.items():
-        worlds = [World(course) for course in COURSES]
+        worlds = [UndrawnWorld(course) for course in COURSES]
         drives = [rollout(Driver(world, **fault), world.scenario, simulator=world) for world in worlds]
         found[name] = tuple(score_episode(drive).row for drive in drives)
     return found

@@ -268,9 +268,9 @@ def test_a_scenario_changes_single_fields_of_a_table_and_its_own_obstacles_repla
 def test_a_suite_with_traffic_gives_the_same_bytes_whatever_the_number_of_workers():
     suite = read_suite("lfv")
     few = replace(suite, scenarios=tuple(replace(each, duration_s=3.0) for each in suite.scenarios[:3]))
-    reports = [run_suite(Straight, few, latency=Latency.fixed(0.05), workers=workers) for workers in (1, 2, 3)]
+    reports = [run_suite(Straight, few, latency=Latency.fixed(0.05), workers=workers) for workers in (1, 2)]
     episodes = [[replace(episode, metrics=dict(episode.metrics)) for episode in each.episodes] for each in reports]
-    assert episodes[0] == episodes[1] == episodes[2]
+    assert episodes[0] == episodes[1]
 
 
 class Straight:
