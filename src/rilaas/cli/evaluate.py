@@ -11,7 +11,7 @@ from rilaas.cli.evaluate_against import against, duel
 from rilaas.cli.evaluate_offline import OfflineOptions, evaluate_offline, offline_options
 from rilaas.cli.evaluate_options import EvaluateOptions, evaluate_options
 from rilaas.cli.evaluate_record import RecordOptions, open_recording, record_options, without_links
-from rilaas.cli.evaluate_simulator import check_simulator_is_there
+from rilaas.cli.evaluate_simulator import as_flag, check_simulator_is_there
 from rilaas.cli.evaluate_suite import Course, Outcome, drive, open_driver, read_suite
 from rilaas.cli.evaluate_sweep import sweep
 from rilaas.cli.hub_target import keep_report, open_hub
@@ -90,7 +90,7 @@ def command(
         output.talk(f"kept: {address}")
         if recording is not None:
             recording.send(hub, address)
-    following = f"rilaas evaluate {policy} --suite {options.suite} --report report.html"
+    following = f"rilaas evaluate {policy} --suite {options.suite}{as_flag(options.simulator)} --report report.html"
     output.finish(report, "" if options.page else following)
     ctx.exit(exit_code(report, is_whole=outcome.is_whole))
 

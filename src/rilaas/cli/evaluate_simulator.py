@@ -10,6 +10,11 @@ def in_world(simulator: str) -> str:
     return "" if simulator == TILE_WORLD else f", in {simulator}"
 
 
+def as_flag(simulator: str) -> str:
+    """What a command line needs to be driven there again."""
+    return "" if simulator == TILE_WORLD else f" --simulator {simulator}"
+
+
 def check_simulator_is_there(text: str) -> str:
     """Find out before the drive whether a simulator can be had.
 

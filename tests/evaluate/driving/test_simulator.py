@@ -2,8 +2,10 @@
 
 import math
 import pickle
+import re
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -129,3 +131,9 @@ def test_simulators_are_pickled_for_workers():
 def test_what_is_no_simulator_is_refused_with_what_would_have_been_right(text, error, words):
     with pytest.raises(error, match=words):
         simulator_named(text)
+
+
+def test_the_page_on_simulators_tells_how_to_check_one():
+    page = Path(__file__).parents[3] / "docs" / "simulators.md"
+    (code,) = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    exec(compile(code, page.name, "exec"), {})
