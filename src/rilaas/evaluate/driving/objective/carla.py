@@ -24,7 +24,8 @@ Readings:
 
 - A suite has no routes, but a time and a target speed. The route is the way that the target speed makes in the
   planned time (``Drive.route_m``), and R = way along the lane / route, at most 1. So R asks for speed, and CARLA's
-  penalty for being slow (0.4 (1 - speed / traffic's) in 2.1) is left out: it would charge the same twice.
+  penalty for being slow (0.4 (1 - speed / traffic's) in 2.1) is left out: it would charge the same twice. Circles and
+  ways back are no way along a route; see ``route``.
 - Way out of lanes, or against their direction, is not along the route. CARLA removes the share o from the score of
   points that it had counted; here that way has not been counted, and o is charged all the same, as 2.1 has it.
 - Infractions are those of ``traffic_law``, so those that are law in the drive's task.
@@ -47,6 +48,7 @@ from rilaas.evaluate.driving.objective import traffic_law
 from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.definition import Absent, MetricDefinition, Scores
 from rilaas.evaluate.driving.objective.drive import Drive
+from rilaas.evaluate.driving.objective.route import way_on_route_m
 
 COEFFICIENTS: Mapping[str, tuple[float, float]] = {
     "collision_duckie": (1.0, 0.5),
@@ -72,7 +74,7 @@ METRICS: Mapping[str, MetricDefinition] = {
         _POINTS, "higher", "the same with the product of penalties", source="CARLA Leaderboard 2.0"
     ),
     "route_completion": MetricDefinition(
-        "1", "higher", "way along the lane, of the way that the target speed makes", source=_SOURCE
+        "1", "higher", "way along the lane without circles, of the way at the target speed", source=_SOURCE
     ),
     "carla_penalty": MetricDefinition("1", "higher", "by what the route completion is multiplied", source=_SOURCE),
     "outside_lanes_share": MetricDefinition("1", "lower", "share of the way made in no lane", source=_SOURCE),
@@ -114,8 +116,8 @@ def score(drive: Drive, constants: Constants) -> Scores:
 
 
 def route_completion(drive: Drive) -> float:
-    """R: share of the route that was completed, 0 to 1. Reversing takes way back."""
-    return min(1.0, max(0.0, float(drive.track.progress_m.sum())) / drive.route_m)
+    """R: share of the route that was completed, 0 to 1. Circles and ways back are no way; see ``route``."""
+    return min(1.0, max(0.0, way_on_route_m(drive)) / drive.route_m)
 
 
 def outside_share(drive: Drive) -> float:
