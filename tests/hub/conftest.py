@@ -6,6 +6,8 @@ from django.test import Client
 from rilaas.hub.actions.person import first_person
 from rilaas.hub.actions.token import make_token
 from rilaas.hub.models import Person
+from tests.hub.drive_parts import push_seeing
+from tests.hub.run_parts import worker_here
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +37,19 @@ def bob(db):
 @pytest.fixture
 def charlie(db):
     return Person.objects.create_user("charlie")
+
+
+@pytest.fixture
+def worker(monkeypatch):
+    """The hub's worker, in this process."""
+    with worker_here(monkeypatch) as worker:
+        yield worker
+
+
+@pytest.fixture
+def seeing(alice, bob, tmp_path):
+    """Alice's model that drives somehow; Bob works on it too."""
+    return push_seeing(alice, tmp_path / "seeing")
 
 
 @pytest.fixture

@@ -13,15 +13,9 @@ from rilaas.hub.actions.sharing import share
 from rilaas.hub.dataset_store import dataset_blobs
 from rilaas.hub.models import Dataset, DatasetVersion, Job
 from rilaas.store.dataset import Dataset as Frozen
-from tests.hub.run_parts import make_dataset, npz, png, rows, sent, worker_here
+from tests.hub.run_parts import make_dataset, npz, png, rows, sent
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    with worker_here(monkeypatch) as worker:
-        yield worker
 
 
 def zipped(**files):

@@ -9,21 +9,10 @@ from rilaas.hub.actions.job import cancel_job
 from rilaas.hub.actions.sharing import set_visibility, unshare
 from rilaas.hub.models import Evaluation, Job
 from rilaas.hub.queries import suite as suites
-from tests.hub.drive_parts import MODEL, SUITE, fresh, push_seeing, started
-from tests.hub.run_parts import make_affine, worker_here
+from tests.hub.drive_parts import MODEL, SUITE, fresh, started
+from tests.hub.run_parts import make_affine
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    with worker_here(monkeypatch) as worker:
-        yield worker
-
-
-@pytest.fixture
-def seeing(alice, bob, tmp_path):
-    return push_seeing(alice, tmp_path / "seeing")
 
 
 def test_an_evaluation_needs_a_model_that_one_may_change(alice, bob, charlie, seeing, browser, program):

@@ -15,21 +15,9 @@ from rilaas.hub.worker.driven import Driven
 from rilaas.hub.worker.kind import kinds
 from rilaas.hub.worker.lane import Lane
 from rilaas.report import Report
-from tests.hub.drive_parts import DIES, FAILS, SUITE, fresh, push_hooks, push_seeing, started
-from tests.hub.run_parts import worker_here
+from tests.hub.drive_parts import DIES, FAILS, SUITE, fresh, push_hooks, started
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    with worker_here(monkeypatch) as worker:
-        yield worker
-
-
-@pytest.fixture
-def seeing(alice, bob, tmp_path):
-    return push_seeing(alice, tmp_path / "seeing")
 
 
 def test_a_suite_is_driven_and_becomes_an_evaluation_of_the_model(alice, seeing, worker, browser):

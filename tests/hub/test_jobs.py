@@ -14,15 +14,8 @@ from rilaas.hub.actions.run import forget_trials
 from rilaas.hub.models import Job
 from rilaas.hub.queries.job import show_job
 from rilaas.hub.worker import kind
-from tests.hub.run_parts import worker_here
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    with worker_here(monkeypatch) as worker:
-        yield worker
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from rilaas.hub.actions.sharing import share, unshare
 from rilaas.hub.dataset_store import run_folder
 from rilaas.hub.models import Job, Run
 from rilaas.hub.queries.run import show_run
-from tests.hub.run_parts import make_affine, make_dataset, make_python, npz, png, rows, sent, worker_here
+from tests.hub.run_parts import make_affine, make_dataset, make_python, npz, png, rows, sent
 
 pytestmark = pytest.mark.django_db
 
@@ -50,12 +50,6 @@ class Model:
             os._exit(9)
         return {"y": inputs["x"]}
 """
-
-
-@pytest.fixture
-def worker(monkeypatch):
-    with worker_here(monkeypatch) as worker:
-        yield worker
 
 
 @pytest.fixture
