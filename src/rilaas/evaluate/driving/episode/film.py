@@ -6,9 +6,6 @@ import cv2
 
 from rilaas.evaluate.driving.view.view import Frame
 
-FILM_HZ = 10.0
-"""Pictures in a second of a recording, where nobody says otherwise."""
-
 _QUALITY = 72
 _SLACK = 1e-6  # of a period: stamps are sums of ticks
 
