@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rilaas.cli.evaluate_suite import Course, Outcome, drive, open_driver
-from rilaas.report import Report, value_text
+from rilaas.report import Report, metric_text, value_text
 
 if TYPE_CHECKING:
     from rilaas.evaluate.driving import Latency
@@ -25,6 +25,7 @@ def sweep(text: str, course: Course, latencies: str) -> Outcome:
     Raises:
         InvalidInput: These are no latencies.
     """
+    from rilaas.evaluate.compare import headline_metric
     from rilaas.evaluate.driving.judge.sweep import parse_latencies, run_sweep
 
     latencies_s = parse_latencies(latencies)
@@ -37,8 +38,9 @@ def sweep(text: str, course: Course, latencies: str) -> Outcome:
 
         def told(point: SweepPoint) -> None:
             done.append(point)
-            verdict = f", {point.comparison.verdict} than at first" if point.comparison else ""
-            course.output.talk(f"{value_text(point.latency_s, 's')}{verdict}: {point.report.summary}")
+            verdict = f"; against the first latency: {point.comparison.verdict}" if point.comparison else ""
+            score = metric_text(point.report.metrics[headline_metric(point.report)])
+            course.output.talk(f"{value_text(point.latency_s, 's')}: {score}{verdict}")
 
         report = run_sweep(at, course.suite, latencies_s, on_point=told)
     report = replace(report, summary=f"{driver.name} in {driver.place}: {report.summary}")

@@ -59,6 +59,14 @@ def test_the_same_driving_at_every_latency_loses_nowhere(swept):
     assert "No measurable loss up to 100 ms." in report.summary
 
 
+def test_too_few_pairs_are_not_called_no_loss():
+    """Five pairs: each may have its sign by chance in 2 * 0.5^5 = 6 % of cases, however large the loss is."""
+    few = Suite("s", "", SUITE.scenarios[:5])
+    report = run_sweep(lambda latency: run_suite(FollowYellow(), few, latency=latency), few, [0.0, 0.6])
+    assert "5 pairs cannot tell a loss from chance: 6 are the least." in report.summary
+    assert "No measurable loss" not in report.summary
+
+
 def test_ctrl_c_keeps_the_latencies_that_were_done():
     short = Suite("s", "", SUITE.scenarios[:2])
     drives = iter([partial(run_suite, FollowYellow(), short), None])

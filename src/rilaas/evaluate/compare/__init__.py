@@ -7,6 +7,7 @@ May import report and core.
 from rilaas.evaluate.compare.paired import (
     BETTER,
     DIFFERENT,
+    LEAST_PAIRS,
     NO_DIFFERENCE,
     SCORE,
     WORSE,
@@ -24,6 +25,7 @@ from rilaas.evaluate.compare.table import against_table, ranking_tables, unpaire
 __all__ = [
     "BETTER",
     "DIFFERENT",
+    "LEAST_PAIRS",
     "NO_DIFFERENCE",
     "RULES",
     "SCORE",

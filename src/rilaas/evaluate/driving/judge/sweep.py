@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.compare import WORSE, Comparison, compare, headline_metric
+from rilaas.evaluate.compare import LEAST_PAIRS, WORSE, Comparison, compare, headline_metric
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.judge.suite_report import HEADLINE
 from rilaas.evaluate.driving.scenario.suite import Suite
@@ -168,6 +168,10 @@ def _summary(points: Sequence[SweepPoint], metric: str, bracket: tuple[float, fl
     first, last = points[0], points[-1]
     ended = f"Interrupted after {len(points)} of {asked} latencies. " if len(points) < asked else ""
     start = f"{ended}{metric} at {value_text(first.latency_s, 's')}: {metric_text(_score(first.report, metric))}. "
+    pairs = max((point.comparison.n for point in points if point.comparison is not None), default=0)
+    if len(points) > 1 and pairs < LEAST_PAIRS:
+        found = f"{metric_text(_score(last.report, metric))} at {value_text(last.latency_s, 's')}"
+        return f"{start}{found}, but {pairs} pairs cannot tell a loss from chance: {LEAST_PAIRS} are the least."
     if bracket is None:
         return f"{start}No measurable loss up to {value_text(last.latency_s, 's')}."
     low, high = (value_text(end, "s") for end in bracket)
@@ -194,6 +198,9 @@ def _table(points: Sequence[SweepPoint], metric: str) -> Table:
                 compared.verdict if compared else "",
             )
         )
-    columns = ("latency [s]", metric, "median", "failed", "difference", "p", "than the first")
-    note = "Differences are those of pairs: the same scenario and seed at the first latency, with 95 % intervals."
+    columns = ("latency [s]", metric, "median", "failed", "difference", "p", "against the first")
+    note = (
+        "Differences are those of pairs: the same scenario and seed at the first latency, with 95 % intervals. A "
+        f"verdict needs {LEAST_PAIRS} pairs."
+    )
     return Table("Score against latency", columns, tuple(rows), note)
