@@ -91,3 +91,11 @@ def test_a_table_for_those_who_look_closer_is_folded_on_a_page_and_not_shown_at_
     assert "All the rest" not in report.to_text()
     assert "<summary>2 rows</summary>" in report.to_html()
     assert Report.from_json(report.to_json()).tables == (table,)
+
+
+def test_a_table_of_names_and_values_is_read_by_name_and_any_other_table_is_none(report):
+    facts = Table("Suite", ("", "value"), (("suite", "lf"), ("episodes", 40)))
+    wide = Table("Calls", ("outcome", "calls", "share"), (("answers", 7, 1.0),))
+    told = replace(report, tables=(wide, facts))
+    assert told.facts("Suite") == {"suite": "lf", "episodes": 40}
+    assert told.facts("Calls") == told.facts("Nowhere") == {}

@@ -149,8 +149,7 @@ def read_report(text: str, course: Course) -> Report:
         raise InvalidInput(f"{text} is not a report: it is not UTF-8.", "Pass a file that --json wrote.") from None
     except InvalidInput as error:
         raise InvalidInput(f"{text}: {error.message}", error.hint) from None
-    rows = [row for table in report.tables if table.title == "Suite" for row in table.rows]
-    facts = {str(row[0]): row[1] for row in rows if len(row) == 2}
+    facts = report.facts("Suite")
     if facts.get("digest") != course.suite.digest:
         raise InvalidInput(
             f"{text} is a report of {facts.get('suite', 'no suite')} with {len(report.episodes)} episodes, not of "

@@ -4,7 +4,7 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 """
 
 from rilaas.report.distance_chart import distance_chart
-from rilaas.report.document import Cell, Episode, Figure, Report, Table
+from rilaas.report.document import HERE, Cell, Episode, Figure, Report, Table
 from rilaas.report.exchange import metric_row, read_metric
 from rilaas.report.infraction_chart import infraction_chart
 from rilaas.report.interval_chart import interval_chart
@@ -17,6 +17,7 @@ from rilaas.report.score_latency_chart import score_latency_chart
 from rilaas.report.text import colour_wanted, grid, paint, plain
 
 __all__ = [
+    "HERE",
     "Cell",
     "Episode",
     "Figure",

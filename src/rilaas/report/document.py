@@ -9,7 +9,9 @@ from rilaas.report.metric import Metric
 from rilaas.report.provenance import Provenance
 
 VERDICTS = ("passed", "failed", "measured")
-STATUSES = ("done", "failed")
+HERE = "this process"
+"""What a report calls the server that is none."""
+
 Cell = str | int | float | None
 
 
@@ -114,6 +116,11 @@ class Report:
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise ValueError(f"a verdict is one of {VERDICTS}, got {self.verdict!r}")
+
+    def facts(self, title: str) -> Mapping[str, Cell]:
+        """The table with this title as values by name; nothing where there is none, or it is no list of facts."""
+        rows = (row for table in self.tables if table.title == title for row in table.rows)
+        return {str(row[0]): row[1] for row in rows if len(row) == 2}
 
     def to_json(self) -> str:
         """As JSON; see ``rilaas.report.exchange`` for the names."""

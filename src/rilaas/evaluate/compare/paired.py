@@ -137,7 +137,7 @@ def check_same_suite(a: Report, b: Report) -> None:
     Raises:
         InvalidInput: Naming what differs.
     """
-    one, two = _suite(a), _suite(b)
+    one, two = ({name: str(value) for name, value in each.facts("Suite").items()} for each in (a, b))
     for facts, which in ((one, "first"), (two, "second")):
         if "digest" not in facts:
             raise InvalidInput(
@@ -234,13 +234,6 @@ def _place(episode: Episode) -> tuple[str, int]:
 
 def _names(episodes: Iterable[Episode]) -> set[str]:
     return {name for episode in episodes for name in episode.metrics}
-
-
-def _suite(report: Report) -> dict[str, str]:
-    for table in report.tables:
-        if table.title == "Suite":
-            return {str(row[0]): str(row[1]) for row in table.rows if len(row) > 1}
-    return {}
 
 
 def _some(places: Counter[tuple[str, int]]) -> str:

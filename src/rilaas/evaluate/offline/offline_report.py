@@ -8,6 +8,7 @@ import numpy as np
 
 from rilaas.evaluate.offline.outcome import Outcome, OutputErrors, Worst
 from rilaas.report import (
+    HERE,
     Cell,
     Figure,
     Metric,
@@ -22,9 +23,6 @@ from rilaas.report import (
 )
 from rilaas.report.overlay import draw
 from rilaas.store.dataset import Dataset
-
-HERE = "this process"
-"""What a report calls the server that is none."""
 
 _MIB = 2**20
 _NAMED = 8  # data sets that are told by name

@@ -49,7 +49,7 @@ def add_evaluation(person: Person, data: bytes, *, model: str = "", revision: st
 def fill_in(evaluation: Evaluation, report: Report) -> None:
     """Keep a report in an evaluation, in place of what it had; call it inside the act's transaction."""
     evaluation.kind = report.kind[:40]
-    evaluation.suite = _suite(report)[:100] or evaluation.suite
+    evaluation.suite = str(report.facts("Suite").get("suite") or "")[:100] or evaluation.suite
     evaluation.verdict = report.verdict
     evaluation.summary = report.summary
     # With their places in the order, which a database may not keep.
@@ -131,13 +131,3 @@ def _judged(person: Person, ref: str, revision: str) -> tuple[Model | None, Vari
         raise NotFound(f"There is no model {ref[:130]!r}.", "Write owner/name.")
     model = find_model(person, owner, name, to="change")
     return model, variant_of(model, revision) if revision else None
-
-
-def _suite(report: Report) -> str:
-    """The suite's name, where the report says one in its table ``Suite``."""
-    for table in report.tables:
-        if table.title == "Suite":
-            for row in table.rows:
-                if len(row) > 1 and row[0] == "suite":
-                    return str(row[1])
-    return ""

@@ -16,10 +16,7 @@ from rilaas.evaluate.driving.objective.drive import Drive
 from rilaas.evaluate.driving.objective.score import infractions_of, score_drive
 from rilaas.evaluate.driving.road.map_file import load_map
 from rilaas.evaluate.driving.road.tile_map import TileMap
-from rilaas.report import Episode
-
-HERE = "this process"
-"""What a report calls the server that is none."""
+from rilaas.report import HERE, Episode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
