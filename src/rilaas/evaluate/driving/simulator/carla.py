@@ -87,7 +87,7 @@ class Carla:
         self.signals: tuple[StopLine, ...] = ()
         self.ticks_per_frame = max(1, math.ceil(scenario.dt_s / PHYSICS_DT_S - 1e-6))
         self.tick_s = scenario.dt_s / self.ticks_per_frame
-        self._delay = DelayLine(scenario.command_delay_s, self.tick_s)
+        self._delay = DelayLine(command_delay_of(scenario), self.tick_s)
         x_m, y_m, heading = start_pose(self.tile_map, scenario).tolist()
         self._start: Pose = (x_m, y_m, heading)
         self._spawned: list[Any] = []

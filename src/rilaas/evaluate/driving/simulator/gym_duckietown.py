@@ -39,7 +39,7 @@ from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import Wheels
 from rilaas.evaluate.driving.world.history import History
 from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot, check_command
-from rilaas.evaluate.driving.world.world import robot_of
+from rilaas.evaluate.driving.world.world import command_delay_of, robot_of
 
 PHYSICS_DT_S = 0.005
 """Longest physics step [s]: the shortest that AI-DO's simulator allows itself."""
@@ -75,7 +75,7 @@ class GymDuckietown:
         engine = import_engine()
         x, y, heading = (float(value) for value in start_pose(self.tile_map, scenario))
         self._start = x, y, heading
-        self._body = engine.Body(robot_of(scenario), scenario.command_delay_s)
+        self._body = engine.Body(robot_of(scenario), command_delay_of(scenario))
         with _failures(), quiet():
             self._eye = engine.Eye(own_map(self.tile_map), scenario.appearance != "fixed", scenario.seed)
         self.reset()
