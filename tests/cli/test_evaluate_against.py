@@ -66,6 +66,16 @@ def test_a_report_of_another_suite_is_refused_before_anything_is_driven(call, mo
     assert "drives" not in done.err
 
 
+def test_a_report_from_another_simulator_is_refused_before_anything_is_driven(call, model, eight, tmp_path):
+    kept = tmp_path / "kept.json"
+    assert call("evaluate", model, "--suite", eight, "-q", "--json", kept).code == 0
+    kept.write_text(kept.read_text().replace('"tile-world"', '"gym-duckietown"'))
+    done = call("evaluate", model, "--suite", eight, "--against", kept)
+    assert done.code == 2
+    assert "was driven in gym-duckietown, not in tile-world" in done.error
+    assert "drives" not in done.err
+
+
 def test_two_policies_drive_until_it_is_decided(call, model, still, eight):
     done = call(
         "evaluate", model, "--suite", eight, "--latency", "none", "--against", still, "--until-decided",

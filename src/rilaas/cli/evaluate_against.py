@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rilaas.cli.evaluate_simulator import TILE_WORLD
 from rilaas.cli.evaluate_suite import Course, Driver, Outcome, drive, open_driver
 from rilaas.cli.output import Output
 from rilaas.core import InvalidInput, NotFound, did_you_mean
@@ -155,6 +156,11 @@ def read_report(text: str, course: Course) -> Report:
             f"{text} is a report of {facts.get('suite', 'no suite')} with {len(report.episodes)} episodes, not of "
             f"{course.suite.name} as it is here with {len(course.suite.scenarios)}.",
             "Drive both with the same --suite and --episodes, or give the policy itself to --against.",
+        )
+    if (world := facts.get("simulator", TILE_WORLD)) != (here := course.simulator.partition(":")[0]):
+        raise InvalidInput(
+            f"{text} was driven in {world}, not in {here}: the difference would be that of two worlds.",
+            f"Add --simulator {world}, or give the policy itself to --against.",
         )
     return report
 

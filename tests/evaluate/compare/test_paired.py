@@ -81,6 +81,15 @@ def test_another_suite_is_refused_with_what_differs(make_report):
         compare(a, make_report(driving_score=[1, 2], digest="sha256:2"))
 
 
+def test_the_worlds_of_two_simulators_are_not_compared(make_report):
+    """Who does not say whose world it was drove in ours."""
+    ours, gyms = make_report(driving_score=HARD), make_report(driving_score=HARD, simulator="gym-duckietown")
+    with pytest.raises(InvalidInput, match="first report was driven in tile-world and the second in gym-duckietown"):
+        compare(ours, gyms)
+    assert compare(ours, make_report(driving_score=HARD, simulator="tile-world")).n == len(HARD)
+    assert compare(gyms, gyms).n == len(HARD)
+
+
 def test_a_report_that_names_no_suite_is_refused(make_report):
     a = make_report(driving_score=[1, 2])
     with pytest.raises(InvalidInput, match="second report does not say which suite"):

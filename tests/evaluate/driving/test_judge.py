@@ -1,7 +1,9 @@
 import io
 import json
 import math
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from xml.etree import ElementTree
 
 import cv2
@@ -16,11 +18,13 @@ from rilaas.evaluate.driving import (
     Spawn,
     Suite,
     Threshold,
+    World,
     run_suite,
     score_trajectory,
 )
 from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
 from rilaas.evaluate.driving.objective.score import FAMILIES
+from rilaas.evaluate.driving.world.world import tile_world
 from rilaas.report import Report
 
 GENTLE = Spawn(0.02, 0.1)
@@ -258,6 +262,21 @@ def test_latency_is_part_of_the_world_and_is_told():
     assert slow.metrics["lateral_deviation_m_s"].mean > quick.metrics["lateral_deviation_m_s"].mean
     told = dict(next(table for table in slow.tables if table.title == "Suite").rows)
     assert told["latency"] == "fixed: 0.3 s"
+
+
+@contextmanager
+def open_somebody_elses(scenario):
+    yield World(scenario)
+
+
+def test_in_whose_world_was_driven_and_by_when_answers_had_to_come_is_told():
+    """A simulator is called as what opens it: ``open_gym_duckietown`` is gym-duckietown."""
+    suite = Suite("s", "", (replace(LOOP[0], duration_s=1.0),))
+    for simulator, name in ((tile_world, "tile-world"), (partial(open_somebody_elses), "somebody-elses")):
+        report = run_suite(FollowYellow(), suite, simulator=simulator, deadline_s=2.0)
+        told = dict(next(table for table in report.tables if table.title == "Suite").rows)
+        assert told["simulator"] == name
+        assert told["deadline"] == "2.00 s"
 
 
 @pytest.mark.parametrize(

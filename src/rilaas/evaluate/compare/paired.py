@@ -22,6 +22,7 @@ LEAST_PAIRS = 6
 """With fewer pairs nothing is said: five differences of one sign come by chance in 2 * 0.5^5 = 6 % of cases."""
 
 ALPHA = 0.05
+_OURS = "tile-world"  # what a report that does not say so was driven in
 _EXACT_PAIRS = 12  # 4096 patterns of signs are all tried
 _FLIPS = 10_000
 _MANY = 1000  # pairs from which the sum of randomly signed differences is as good as normal
@@ -132,7 +133,7 @@ def headline_metric(*reports: Report) -> str:
 
 
 def check_same_suite(a: Report, b: Report) -> None:
-    """Refuse reports whose episodes are not the same.
+    """Refuse reports whose episodes are not the same: another suite, or another simulator.
 
     Raises:
         InvalidInput: Naming what differs.
@@ -143,6 +144,13 @@ def check_same_suite(a: Report, b: Report) -> None:
             raise InvalidInput(
                 f"The {which} report does not say which suite was driven.", "Compare what `rilaas evaluate` wrote."
             )
+    worlds = [facts.get("simulator", _OURS) for facts in (one, two)]
+    if worlds[0] != worlds[1]:
+        raise InvalidInput(
+            f"The first report was driven in {worlds[0]} and the second in {worlds[1]}: their difference would be "
+            "that of two worlds.",
+            "Drive both in the same simulator.",
+        )
     if one["digest"] == two["digest"]:
         return
     names = [f"{facts.get('suite', 'no name')!r} ({facts['digest'][:15]}...)" for facts in (one, two)]

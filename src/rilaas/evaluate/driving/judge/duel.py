@@ -20,7 +20,7 @@ from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.scenario.suite import Suite
 from rilaas.evaluate.driving.scenario.turns import seed_of_turn, seeds_by_world
-from rilaas.evaluate.driving.world.simulator import SimulatorOf
+from rilaas.evaluate.driving.world.simulator import SimulatorOf, simulator_name
 from rilaas.evaluate.driving.world.world import tile_world
 from rilaas.report import Report
 
@@ -145,7 +145,8 @@ def run_duel(
         if not done:
             raise
     driven = replace(drawn, scenarios=drawn.scenarios[: len(done)])
-    build = partial(build_report, driven, latency=latency, deadline_s=deadline_s, command=command)
+    world = simulator_name(simulator)
+    build = partial(build_report, driven, latency=latency, deadline_s=deadline_s, command=command, simulator=world)
     differences = [pair.difference for pair in done if pair.difference is not None]
     mean = float(np.mean(differences)) if differences else float("nan")
     verdict = NO_DIFFERENCE

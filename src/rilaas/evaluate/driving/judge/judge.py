@@ -12,7 +12,7 @@ from rilaas.evaluate.driving.judge.runner import Driven, Runner
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
 from rilaas.evaluate.driving.scenario.suite import Suite
-from rilaas.evaluate.driving.world.simulator import SimulatorOf
+from rilaas.evaluate.driving.world.simulator import SimulatorOf, simulator_name
 from rilaas.evaluate.driving.world.world import tile_world
 from rilaas.report import Report
 
@@ -99,7 +99,13 @@ def run_suite(
         if not episodes:
             raise
     return build_report(
-        suite, episodes, latency=latency, deadline_s=deadline_s, reference_m=reference_m, command=command
+        suite,
+        episodes,
+        latency=latency,
+        deadline_s=deadline_s,
+        reference_m=reference_m,
+        command=command,
+        simulator=simulator_name(simulator),
     )
 
 

@@ -14,7 +14,7 @@ from rilaas.evaluate.driving.judge.suite_figures import figures
 from rilaas.evaluate.driving.judge.suite_table import Check, checks_of, mean_of, tables
 from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.evaluate.driving.scenario.suite import Suite
-from rilaas.report import Metric, Report, metric_text, provenance, summarize
+from rilaas.report import Metric, Report, metric_text, provenance, summarize, value_text
 
 HEADLINE = (
     "driving_score",
@@ -39,6 +39,7 @@ def build_report(
     deadline_s: float | None = None,
     reference_m: Mapping[tuple[str, int], float] | None = None,
     command: Sequence[str] | None = None,
+    simulator: str = "tile-world",
 ) -> Report:
     """A report from what was run; see ``run_suite``.
 
@@ -49,6 +50,7 @@ def build_report(
         deadline_s: After which an answer was lost [s]; None where nothing was.
         reference_m: What somebody else drove [m], by scenario and seed.
         command: The command line; ``sys.argv`` where None.
+        simulator: In whose world, by its name.
     """
     by_map: dict[str, list[ScoredEpisode]] = defaultdict(list)
     seen: dict[str, list[ScoredEpisode]] = defaultdict(list)
@@ -65,11 +67,17 @@ def build_report(
         summary=_summary(suite, episodes, metrics, checks),
         metrics=metrics,
         episodes=tuple(episode.row for episode in episodes),
-        tables=tuple(tables(suite, episodes, by_map, checks, latency)),
+        tables=tuple(tables(suite, episodes, by_map, checks, _conditions(latency, deadline_s, simulator))),
         figures=tuple(figures(episodes, seen, reference_m, deadline_s)),
         samples=_samples(episodes),
         provenance=provenance(sorted({episode.result.seed for episode in episodes}), command=command),
     )
+
+
+def _conditions(latency: Latency, deadline_s: float | None, simulator: str) -> dict[str, str]:
+    """Under which conditions was driven, apart from the suite."""
+    deadline = {} if deadline_s is None else {"deadline": value_text(deadline_s, "s")}
+    return {"simulator": simulator, "latency": latency.text, **deadline}
 
 
 def _driving_metrics(episodes: Sequence[ScoredEpisode]) -> dict[str, Metric]:

@@ -6,7 +6,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode
 from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
@@ -59,7 +58,7 @@ def tables(
     episodes: Sequence[ScoredEpisode],
     by_map: Mapping[str, Sequence[ScoredEpisode]],
     checks: Sequence[Check],
-    latency: Latency,
+    conditions: Mapping[str, str],
 ) -> Iterator[Table]:
     """All of them, in a report's order; one that would say nothing is left away.
 
@@ -68,7 +67,7 @@ def tables(
         episodes: What was run.
         by_map: The same by the name of their map.
         checks: The thresholds, applied.
-        latency: Where latencies came from.
+        conditions: Under which was driven, apart from the suite: ``simulator``, ``latency``, ...
     """
     by_scenario: dict[str, list[ScoredEpisode]] = defaultdict(list)
     for episode in episodes:
@@ -93,7 +92,7 @@ def tables(
         yield Table(
             "Calls", ("outcome", "calls"), tuple(calls.most_common()), "A lost call keeps the command before."
         )
-    yield _suite_table(suite, episodes, latency)
+    yield _suite_table(suite, episodes, conditions)
 
 
 def _parts(places: Mapping[str, Sequence[ScoredEpisode]]) -> set[tuple[int, ...]]:
@@ -147,12 +146,12 @@ def _infrastructure_table(episodes: Sequence[ScoredEpisode]) -> Table | None:
     return Table("Infrastructure failures", ("scenario", "seed", "attempts lost", "in the end", "why"), rows, note)
 
 
-def _suite_table(suite: Suite, episodes: Sequence[ScoredEpisode], latency: Latency) -> Table:
+def _suite_table(suite: Suite, episodes: Sequence[ScoredEpisode], conditions: Mapping[str, str]) -> Table:
     facts: list[tuple[Cell, ...]] = [
         ("suite", suite.name),
         ("digest", suite.digest),
         ("episodes", f"{len(episodes)} of {len(suite.scenarios)}"),
-        ("latency", latency.text),
+        *conditions.items(),
     ]
     reasons = sorted({episode.result.reason for episode in episodes} - {""})[:_REASONS_SHOWN]
     return Table("Suite", ("", "value"), (*facts, *(("failure", reason) for reason in reasons)))

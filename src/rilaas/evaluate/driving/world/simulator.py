@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from rilaas.core import InvalidInput
@@ -115,3 +116,10 @@ def check_command(wheels: Wheels, ticks: int) -> Wheels:
 SimulatorOf = Callable[[Scenario], AbstractContextManager[Simulator]]
 """Makes a fresh simulator for one attempt at one scenario, and clears it away; may raise ``Unavailable``. It is
 pickled for workers. ``simulator.registry`` knows them by name."""
+
+
+def simulator_name(simulator: SimulatorOf) -> str:
+    """What a report calls a simulator: its function's name, so ``open_gym_duckietown`` is ``gym-duckietown``."""
+    maker = simulator.func if isinstance(simulator, partial) else simulator
+    name: str = getattr(maker, "__name__", type(maker).__name__)
+    return name.removeprefix("open_").replace("_", "-")
