@@ -39,6 +39,7 @@ from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import DelayLine, Wheels
 from rilaas.evaluate.driving.world.history import History
 from rilaas.evaluate.driving.world.simulator import Simulator, Snapshot, check_command
+from rilaas.evaluate.driving.world.world import command_delay_of
 
 PHYSICS_DT_S = 0.01
 """Longest physics step [s]. Source: CARLA 0.9.16 documentation, "Synchrony and time-step"."""
