@@ -9,10 +9,34 @@ from rilaas.cli.main import INTERRUPTED
 from rilaas.cli.output import VERDICT_FAILED, Output
 
 if TYPE_CHECKING:
-    from rilaas.evaluate.driving import Progress, Suite
+    from rilaas.evaluate.driving import Progress, Scenario, Suite
     from rilaas.report import Report
 
 EVERY_S = 0.2
+
+
+class EpisodeColumns:
+    """How a line of an episode begins, one below the other: number, scenario, seed.
+
+    Args:
+        suite: Whose scenarios they are.
+        most: How many lines there will be at most.
+    """
+
+    def __init__(self, suite: Suite, most: int) -> None:
+        self._most = most
+        self._name = max(len(scenario.name) for scenario in suite.scenarios)
+        self._seed = max(len(str(scenario.seed)) for scenario in suite.scenarios)
+
+    def of(self, number: int, scenario: Scenario) -> str:
+        """The beginning of the line of one.
+
+        Args:
+            number: From 1.
+            scenario: What was driven.
+        """
+        count = f"{number:>{len(str(self._most))}}/{self._most}"
+        return f"  {count}  {scenario.name:<{self._name}}  seed {scenario.seed:<{self._seed}}"
 
 
 class SuiteProgress:
@@ -25,6 +49,7 @@ class SuiteProgress:
 
     def __init__(self, suite: Suite, output: Output) -> None:
         self._suite, self._output = suite, output
+        self._columns = EpisodeColumns(suite, len(suite.scenarios))
         self._total_s = sum(scenario.duration_s for scenario in suite.scenarios)
         self._past_s = 0.0
         self._number = 0
@@ -55,9 +80,8 @@ class SuiteProgress:
         words = f"drove {scores['driven_lane_m']:.1f} m along the lane" if scores else result.reason
         if "driving_score" in scores:
             words += f", score {scores['driving_score']:.1f}"
-        where = f"{result.scenario.name:<15} seed {result.seed:<5}"
         status = result.status.replace("_", " ")
-        self._output.talk(f"  {progress.done}/{progress.total}  {where} {status:<10} {words}")
+        self._output.talk(f"{self._columns.of(progress.done, result.scenario)}  {status:<10} {words}")
 
 
 def exit_code(report: Report, *, is_whole: bool) -> int:

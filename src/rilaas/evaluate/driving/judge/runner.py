@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from multiprocessing.synchronize import Event
 
 import numpy as np
 
@@ -118,10 +119,12 @@ class Runner:
             )
         # Spawned, not forked: a forked process inherits locks of threads that it does not have.
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(self,))
+        ended = context.Event()
+        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker, initargs=(self, ended))
         try:
             yield from pool.map(_drive_in_worker, scenarios)
         finally:
+            ended.set()  # so that nobody waits for the rest of a minute's drive that nobody wants any more
             pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -146,15 +149,22 @@ def _nothing_happened(scenario: Scenario, reason: str) -> EpisodeResult:
     )
 
 
-_in_worker: list[Runner] = []
+_in_worker: list[tuple[Runner, Event]] = []
 
 
-def _begin_worker(runner: Runner) -> None:
+def _begin_worker(runner: Runner, ended: Event) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
-    _in_worker.append(runner)
+    _in_worker.append((runner, ended))
 
 
 def _drive_in_worker(scenario: Scenario) -> Driven:
     # Made here and not when the worker begins, so that what goes wrong reaches the caller.
-    _in_worker[0] = _in_worker[0].made()
-    return _in_worker[0].drive(scenario)
+    runner, ended = _in_worker[0]
+    runner = runner.made()
+    _in_worker[0] = runner, ended
+
+    def stop_where_ended(_t_s: float) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt  # no policy and no simulator takes it for a fault of its own
+
+    return runner.drive(scenario, stop_where_ended)
