@@ -152,7 +152,8 @@ class _Drive:
                 )
 
         latency = Latency.parse(self.evaluation.plan["latency"])
-        result = rollout(_Driver(model), scenario, latency, on_frame=on_frame, film_hz=FILM_HZ)
+        contact_m = self.suite.constants.contact_m
+        result = rollout(_Driver(model), scenario, latency, on_frame=on_frame, film_hz=FILM_HZ, contact_m=contact_m)
         if model.is_given_up:
             raise ModelFailed(f"The model was given up in episode {index}. {result.reason}")
         self.driven.keep(index, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from rilaas.evaluate.driving.road.actor import DUCKIEBOT, Actor
-from rilaas.evaluate.driving.road.footprint import gap_m
+from rilaas.evaluate.driving.road.footprint import CONTACT_M, gap_m
 from rilaas.evaluate.driving.road.lane_graph import lane_graph
 from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.evaluate.driving.scenario.scenario import BLOCKED_S, Scenario
@@ -21,11 +21,14 @@ class EndRule:
         scenario: Its ``end`` names the rules.
         tile_map: The road.
         actors: Who can be hit.
+        contact_m: Nearer bodies touch [m]; the traffic law's ``Constants.contact_m``.
     """
 
-    def __init__(self, scenario: Scenario, tile_map: TileMap, actors: tuple[Actor, ...]) -> None:
+    def __init__(
+        self, scenario: Scenario, tile_map: TileMap, actors: tuple[Actor, ...], contact_m: float = CONTACT_M
+    ) -> None:
         self._rules = frozenset(scenario.end)
-        self._map, self._actors = tile_map, actors
+        self._map, self._actors, self._contact_m = tile_map, actors, contact_m
         self._anchor: tuple[float, float] | None = None
         self._since_s = 0.0
 
@@ -48,8 +51,8 @@ class EndRule:
 
     def _touches(self, snapshot: Snapshot) -> bool:
         return any(
-            math.dist(snapshot.pose[:2], pose[:2]) < _reach_m(actor)
-            and gap_m(DUCKIEBOT, snapshot.pose, actor, pose) <= 0.0
+            math.dist(snapshot.pose[:2], pose[:2]) < _reach_m(actor) + self._contact_m
+            and gap_m(DUCKIEBOT, snapshot.pose, actor, pose) < self._contact_m
             for actor, pose in zip(self._actors, snapshot.actors, strict=True)
         )
 

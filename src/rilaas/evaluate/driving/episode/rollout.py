@@ -27,6 +27,7 @@ from rilaas.evaluate.driving.episode.end_rule import EndRule
 from rilaas.evaluate.driving.episode.film import Film
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.road.actor import ActorTrack, SignalTrack
+from rilaas.evaluate.driving.road.footprint import CONTACT_M
 from rilaas.evaluate.driving.scenario.scenario import END_RULES, Scenario
 from rilaas.evaluate.driving.view.view import Frame
 from rilaas.evaluate.driving.world.dynamics import Wheels
@@ -112,6 +113,7 @@ def rollout(
     film_hz: float = 0.0,
     simulator: Simulator | None = None,
     on_frame: Callable[[float], None] | None = None,
+    contact_m: float = CONTACT_M,
 ) -> EpisodeResult:
     """Let a policy drive.
 
@@ -131,6 +133,7 @@ def rollout(
         film_hz: How many of the frames that the policy is shown to keep as JPEG files, in each second at most.
         simulator: One that was made for this scenario; it is reset. A ``World`` where None.
         on_frame: Called after each camera frame with the simulated time [s], for progress.
+        contact_m: Nearer bodies touch, for the end rule ``collision`` [m]; a suite's ``constants.contact_m``.
 
     Raises:
         SignatureMismatch: The policy is not a driving policy.
@@ -141,7 +144,7 @@ def rollout(
     simulator = simulator or World(scenario)
     film = Film(film_hz)
     episode = _Episode(
-        policy, scenario, latency or Latency.none(), deadline_s, keep_frames, simulator, on_frame, film
+        policy, scenario, latency or Latency.none(), deadline_s, keep_frames, simulator, on_frame, film, contact_m
     )
     with few_blas_threads(1):
         return episode.run()
@@ -175,6 +178,7 @@ class _Episode:
     simulator: Simulator
     on_frame: Callable[[float], None] | None
     film: Film
+    contact_m: float
     log: list[Snapshot] = field(default_factory=list)
     command: Wheels = (0.0, 0.0)
     status: str = ""
@@ -206,7 +210,7 @@ class _Episode:
         rng = np.random.default_rng([self.scenario.seed, _LATENCIES])
         simulator, period = self.simulator, self.simulator.ticks_per_frame
         self.now = simulator.reset()
-        self.rule = EndRule(self.scenario, simulator.tile_map, simulator.actors)
+        self.rule = EndRule(self.scenario, simulator.tile_map, simulator.actors, self.contact_m)
         self.camera = None if self.scenario.camera_faults.is_none else FaultyCamera(self.scenario)
         self.last = period * round(self.scenario.duration_s / self.scenario.dt_s)
         self._log()

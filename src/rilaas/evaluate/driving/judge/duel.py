@@ -131,7 +131,10 @@ def run_duel(
         raise InvalidInput(f"{metric} has no better and no worse.", f"Take {SCORE}.")
     drawn = replace(suite, scenarios=drawn_scenarios(suite, pairs), thresholds=())  # they are for the whole suite
     latency = latency or Latency.none()
-    runners = [Runner(policy, latency, deadline_s, simulator=simulator) for policy in (first, second)]
+    contact_m = suite.constants.contact_m
+    runners = [
+        Runner(each, latency, deadline_s, simulator=simulator, contact_m=contact_m) for each in (first, second)
+    ]
     sequence = ConfidenceSequence(low - high, high - low, alpha=alpha)
     done: list[Pair] = []
     try:

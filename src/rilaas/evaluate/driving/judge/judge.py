@@ -86,7 +86,8 @@ def run_suite(
     if not suite.scenarios:
         raise InvalidInput("There is nothing to run: no seeds.", "Give at least one seed.")
     latency = latency or Latency.none()
-    runner = Runner(policy, latency, deadline_s, film_hz, simulator, retries, retry_after_s)
+    contact_m = suite.constants.contact_m
+    runner = Runner(policy, latency, deadline_s, film_hz, simulator, retries, retry_after_s, contact_m)
     driven = runner.run(suite.scenarios, workers=workers, on_frame=on_frame)
     episodes: list[ScoredEpisode] = []
     try:

@@ -16,6 +16,7 @@ import numpy as np
 from rilaas.core import InvalidInput, Policy, Unavailable
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
+from rilaas.evaluate.driving.road.footprint import CONTACT_M
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.world.simulator import SimulatorOf
 from rilaas.evaluate.driving.world.world import tile_world
@@ -47,6 +48,7 @@ class Runner:
         simulator: Makes a fresh simulator for each attempt; pickled where there are several workers.
         retries: How often an episode is tried again that ended because nobody answered or the simulator was gone.
         retry_after_s: How long to wait before each further attempt [s].
+        contact_m: Nearer bodies touch [m]; see ``rollout``.
     """
 
     policy: Policy | Callable[[], Policy]
@@ -56,6 +58,7 @@ class Runner:
     simulator: SimulatorOf = tile_world
     retries: int = 2
     retry_after_s: float = 0.5
+    contact_m: float = CONTACT_M
 
     def run(
         self, scenarios: Sequence[Scenario], *, workers: int = 1, on_frame: Callable[[float], None] | None = None
@@ -100,7 +103,7 @@ class Runner:
         run = partial(rollout, self.policy, scenario, self.latency, deadline_s=self.deadline_s, on_frame=on_frame)
         try:
             with self.simulator(scenario) as simulator:
-                return run(simulator=simulator, film_hz=self.film_hz)
+                return run(simulator=simulator, film_hz=self.film_hz, contact_m=self.contact_m)
         except Unavailable as error:  # the simulator was gone before it began; a policy's own is not raised
             return _nothing_happened(scenario, error.message)
 

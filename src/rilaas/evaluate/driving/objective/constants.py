@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.road.footprint import CONTACT_M
 
 
 def _constant(value: float, unit: str, reason: str) -> Any:
@@ -48,7 +49,11 @@ class Constants:
         "0.25 s to see, 0.2 s in which the speed fades",
     )
     touch_m: float = _constant(0.18, "m", "a body's length: two in a lane touch, the worst tailgating")
-    contact_m: float = _constant(0.005, "m", "epsilon: near zero, above what rounding and a push make of it")
+    contact_m: float = _constant(
+        CONTACT_M,
+        "m",
+        "epsilon: near zero, above what rounding and a push make of it; the end rule's too",
+    )
     release_m: float = _constant(0.02, "m", "a gap that one sees: only after it one can collide with the same again")
     collision_interval_s: float = _constant(2.0, "s", "t_k: the time to back off by a body's length")
     good_heading_rad: float = _constant(math.radians(20.0), "rad", "the document's own 20 degrees")

@@ -10,6 +10,9 @@ from rilaas.evaluate.driving.road.lane import Pose
 
 Corners = NDArray[np.float64]
 
+CONTACT_M = 0.005
+"""Nearer bodies touch [m]: near zero, above what rounding and a push make of it."""
+
 
 def corners(actor: Actor, poses: NDArray[np.float64]) -> Corners:
     """Corners of a body's rectangle, counter-clockwise from the front left.
