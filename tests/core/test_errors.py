@@ -45,6 +45,13 @@ def test_did_you_mean_names_the_nearest_and_all():
     assert did_you_mean("zzz", []) == "None is available."
 
 
+def test_of_many_names_did_you_mean_tells_those_that_are_like():
+    """Forty names are a wall of text; where none is like it, all of them are told even so."""
+    names = [f"metric_{number}" for number in range(39)] + ["speed"]
+    assert did_you_mean("sped", names) == "Did you mean 'speed'? Of 40 that are available these are like it: speed."
+    assert did_you_mean("zzz", names).startswith("Available: metric_0, ")
+
+
 def test_an_error_prints_its_message_and_its_hint():
     assert str(InvalidInput("Bad.", "Do good.")) == "Bad. Do good."
     assert str(InvalidInput("Bad.")) == "Bad."

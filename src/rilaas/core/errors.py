@@ -161,11 +161,17 @@ def error_from_code(code: str, message: str, hint: str = "") -> RilaasError:
     return (row.error if row else RilaasError)(message, hint)
 
 
+_MANY_NAMES = 30
+
+
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
-    """Say what would have been valid: ``Did you mean 'x'? Available: x, y.``"""
+    """Say what would have been valid: ``Did you mean 'x'? Available: x, y.``; of many names those that are like it."""
     names = sorted(valid)
     if not names:
         return "None is available."
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     guess = f"Did you mean {close[0]!r}? " if close else ""
+    if guess and len(names) > _MANY_NAMES:
+        like = difflib.get_close_matches(word, names, n=5, cutoff=0.5)
+        return f"{guess}Of {len(names)} that are available these are like it: {', '.join(like)}."
     return f"{guess}Available: {', '.join(names)}."
