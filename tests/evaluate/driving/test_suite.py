@@ -165,7 +165,7 @@ SCENARIO = '[[scenarios]]\nmap = "oval"\nseeds = [1]\n'
         ('[[scenarios]]\nmap = "oval"\nseeds = [1.5]', "seeds is a list of whole numbers"),
         ('[[scenarios]]\nmap = "oval"\nseeds = [-1]', "a seed is a whole number >= 0"),
         (SCENARIO + "dt_s = 9.0", "[[scenarios]] 1: Scenario 'oval' has dt_s = 9.0"),
-        (SCENARIO + 'dt_s = "fast"', "[[scenarios]] 1: a value has the wrong type"),
+        (SCENARIO + 'dt_s = "fast"', "[[scenarios]] 1: dt_s is 'fast'; it is a number"),
         (SCENARIO + "start = [1.0]", "it is (x [m], y [m], heading [rad])"),
         (SCENARIO + '[[thresholds]]\nmetric = "speed"\nat_least = 1', "there is no metric 'speed'"),
         (SCENARIO + '[[thresholds]]\nmetric = "survival_s"', "has no bound; it has at_least or at_most"),
@@ -186,7 +186,7 @@ SCENARIO = '[[scenarios]]\nmap = "oval"\nseeds = [1]\n'
         ("[traffic]\nvehicle = 1\n" + SCENARIO, "[traffic]: there is no key 'vehicle'. Did you mean 'vehicles'?"),
         ("[traffic]\nvehicles = 1.5\n" + SCENARIO, "vehicles is 1.5; it is a whole number from 0 to 100"),
         ("[traffic]\nvehicles = true\n" + SCENARIO, "vehicles is True, which has the wrong type"),
-        ('[traffic]\nvehicles = "many"\n' + SCENARIO, "[[scenarios]] 1.traffic: a value has the wrong type"),
+        ('[traffic]\nvehicles = "many"\n' + SCENARIO, "[[scenarios]] 1.traffic: vehicles is 'many'; it is a number"),
         ("[traffic]\nleading = 1\n" + SCENARIO, "leading is 1; it is a whole number from 0 to vehicles"),
         (
             "[traffic]\nspeed_min_m_per_s = 0.5\n" + SCENARIO,

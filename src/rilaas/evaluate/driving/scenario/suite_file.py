@@ -91,6 +91,14 @@ def read_suite(name_or_path: str | Path) -> Suite:
     return _SuiteReader(path).read()
 
 
+_TYPES: tuple[tuple[Any, Any, str], ...] = (
+    ((int, float), (int, float), "a number"),
+    (str, str, "a text"),
+    (tuple, list, "a list"),
+)
+"""What a value is by default, what it may be in a file, and what that is called."""
+
+
 class _SuiteReader:
     """Reads one file, and knows its name when something is wrong."""
 
@@ -137,7 +145,9 @@ class _SuiteReader:
         parts["obstacles"] = tuple(
             self._part(Obstacle, table, f"[[obstacles]] {number}") for number, table in enumerate(obstacles, 1)
         )
-        rest = _frozen({**world, **{key: entry[key] for key in entry.keys() & _WORLD}})
+        own = {**world, **{key: entry[key] for key in entry.keys() & _WORLD}}
+        self._check_types(Scenario, own, place)
+        rest = _frozen(own)
         for seed in seeds:
             scenario: Scenario = self._made(partial(Scenario, seed=seed, **parts, **rest), place)
             if scenario.lights.crossings and not stop_lines(load_map(map_name)):
@@ -149,9 +159,7 @@ class _SuiteReader:
     def _part(self, kind: type, table: Mapping[str, Any], place: str) -> Any:
         """What a table says, as a value; its numbers are numbers."""
         self._check_keys(table, _names(kind), place)
-        for key, value in table.items():
-            if isinstance(value, bool | dict):
-                raise self._wrong(f"{place}: {key} is {value!r}, which has the wrong type")
+        self._check_types(kind, table, place)
         return self._made(partial(kind, **_frozen(table)), place)
 
     def _map(self, name: str, place: str) -> str:
@@ -187,6 +195,16 @@ class _SuiteReader:
             raise InvalidInput(f"{self._path}: {where}{error.message}", error.hint) from None
         except (TypeError, ValueError) as error:
             raise self._wrong(f"{place}: a value has the wrong type ({error})") from None
+
+    def _check_types(self, kind: type, table: Mapping[str, Any], place: str) -> None:
+        """Numbers where a value has a number by default, and so on: what is wrong is named by its key."""
+        defaults = {field.name: field.default for field in fields(kind)}
+        for key, value in table.items():
+            if isinstance(value, bool | dict):
+                raise self._wrong(f"{place}: {key} is {value!r}, which has the wrong type")
+            for expected, given, words in _TYPES:
+                if isinstance(defaults[key], expected) and not isinstance(value, given):
+                    raise self._wrong(f"{place}: {key} is {value!r}; it is {words}")
 
     def _check_keys(self, table: Mapping[str, Any], valid: set[str], place: str) -> None:
         for key in table:
