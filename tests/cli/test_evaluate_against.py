@@ -112,6 +112,7 @@ def test_latencies_are_drawn_from_a_kept_report(call, model, eight, tmp_path):
         (["--until-decided"], 2, "Add --against"),
         (["--metric", "driving_score"], 2, "Add --against"),
         (["--sweep", "0,0.1", "--against", "x"], 2, "do not go together"),
+        (["--sweep", "0,0.1", "--latency", "none"], 2, "Give one of them"),
         (["--sweep", "0"], 2, "at least two"),
         (["--sweep", "0,soon"], 2, "commas"),
         (["--against", "gone.json"], 3, "no report gone.json"),

@@ -90,9 +90,17 @@ def command(
         output.talk(f"kept: {address}")
         if recording is not None:
             recording.send(hub, address)
-    following = f"rilaas evaluate {policy} --suite {options.suite}{as_flag(options.simulator)} --report report.html"
-    output.finish(report, "" if options.page else following)
+    output.finish(report, "" if options.page or not outcome.is_whole else _following(policy, options))
     ctx.exit(exit_code(report, is_whole=outcome.is_whole))
+
+
+def _following(policy: str, options: EvaluateOptions) -> str:
+    """The command that makes a page of this run, as far as it is one run of a suite."""
+    if options.sweep is not None or options.against:
+        return "add --report report.html to this command, for a page with charts"
+    episodes = f" --episodes {options.episodes}" if options.episodes else ""
+    suite = f"--suite {options.suite}{episodes}{as_flag(options.simulator)}"
+    return f"rilaas evaluate {policy} {suite} --report report.html"
 
 
 def _run(policy: str, options: EvaluateOptions, course: Course) -> Outcome:

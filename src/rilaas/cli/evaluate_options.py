@@ -12,6 +12,7 @@ import click
 
 from rilaas.core import InvalidInput
 
+MEASURED = "measured"
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -53,6 +54,10 @@ class EvaluateOptions:
         """
         if self.sweep is not None and self.against:
             raise InvalidInput("--sweep and --against do not go together.", "Give one of them.")
+        if self.sweep is not None and self.latency != MEASURED:
+            raise InvalidInput(
+                "--sweep says at which latencies is driven, and so does --latency.", "Give one of them."
+            )
         if self.until_decided and len(self.against) != 1:
             raise InvalidInput("--until-decided compares with one other policy.", "Add --against POLICY, once.")
         if self.metric and not self.against:
@@ -75,7 +80,7 @@ _OPTIONS = (
     ),
     click.option(
         "--latency",
-        default="measured",
+        default=MEASURED,
         show_default=True,
         metavar="none|measured|fixed:SECONDS|drawn:FILE",
         help="How long the world goes on while the policy thinks; FILE is a report's JSON, or seconds.",
