@@ -5,17 +5,8 @@ import numpy as np
 import pytest
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving import (
-    Panel,
-    Way,
-    centre_line,
-    draw_map,
-    draw_maps,
-    lane_pose,
-    load_map,
-    map_names,
-    parse_map,
-)
+from rilaas.evaluate.driving import centre_line, lane_pose, load_map, map_names, parse_map
+from rilaas.evaluate.driving.judge.drawing import Panel, Trace, draw_map, draw_maps
 from rilaas.evaluate.driving.judge.drawing_marks import letters_of, marks_of
 from rilaas.evaluate.driving.objective.definition import Infraction
 from rilaas.evaluate.driving.road.actor import GREEN, Actor, ActorTrack, SignalTrack
@@ -58,13 +49,13 @@ def test_the_first_row_of_the_file_is_on_top():
 
 
 def test_a_way_in_the_lane_is_blue_all_along():
-    svg = draw_map(ROAD, [Way(straight(0.1, 1.5))])
+    svg = draw_map(ROAD, [Trace(straight(0.1, 1.5))])
     assert len(strokes(svg, BLUE)) == 1
     assert not strokes(svg, RED)
 
 
 def test_a_way_that_failed_is_red_and_ends_in_a_cross():
-    svg = draw_map(ROAD, [Way(straight(0.1, 1.5), failed=True)])
+    svg = draw_map(ROAD, [Trace(straight(0.1, 1.5), failed=True)])
     assert not strokes(svg, BLUE)
     assert len(strokes(svg, RED)) == 2
 
@@ -72,25 +63,27 @@ def test_a_way_that_failed_is_red_and_ends_in_a_cross():
 def test_a_stretch_out_of_lane_is_red_over_the_blue_way():
     poses = straight(0.1, 1.5)
     poses[20:30, 1] = 0.585 - RIGHT_M  # in the other lane, and back
-    svg = draw_map(ROAD, [Way(poses)])
+    svg = draw_map(ROAD, [Trace(poses)])
     assert len(strokes(svg, BLUE)) == 1
     assert len(strokes(svg, RED)) == 1
 
 
 def test_failures_are_drawn_over_the_others():
-    svg = draw_map(ROAD, [Way(straight(0.1, 1.0), failed=True, label="bad"), Way(straight(0.1, 1.5), label="good")])
+    svg = draw_map(
+        ROAD, [Trace(straight(0.1, 1.0), failed=True, label="bad"), Trace(straight(0.1, 1.5), label="good")]
+    )
     assert [title.text for title in ElementTree.fromstring(svg).iter(f"{SVG}title")] == ["good", "bad"]
 
 
 def test_a_long_way_is_drawn_with_few_points():
     tile_map = load_map("oval")
     line = centre_line(tile_map, lane_pose(tile_map, (0.7, RIGHT_M, 0.0)), 20.0, 0.001)
-    (path,) = strokes(draw_map(tile_map, [Way(line)]), BLUE)
+    (path,) = strokes(draw_map(tile_map, [Trace(line)]), BLUE)
     assert len(path.get("d").split("L")) < 20.0 / 0.585 / 0.02 + 2
 
 
 def test_words_cannot_break_out_of_the_picture():
-    svg = draw_maps([Panel(ROAD, [Way(straight(0.1, 0.5), label="</title><script>")], title="<b>&")])
+    svg = draw_maps([Panel(ROAD, [Trace(straight(0.1, 0.5), label="</title><script>")], title="<b>&")])
     root = ElementTree.fromstring(svg)
     assert not list(root.iter(f"{SVG}script"))
     assert [text.text for text in root.iter(f"{SVG}text")] == ["<b>&"]
@@ -112,9 +105,9 @@ def test_several_maps_stand_in_rows_to_one_scale():
 
 
 def test_a_way_without_poses_draws_nothing_and_wrong_poses_are_refused():
-    assert draw_map(ROAD, [Way(np.zeros((0, 3)))]).count(b"circle") == 0
+    assert draw_map(ROAD, [Trace(np.zeros((0, 3)))]).count(b"circle") == 0
     with pytest.raises(InvalidInput, match=r"poses\[0\] is"):
-        draw_map(ROAD, [Way(np.full((1, 3), math.nan))])
+        draw_map(ROAD, [Trace(np.full((1, 3), math.nan))])
 
 
 def broken(kind, x_m, t_s=1.0, actor=""):
@@ -131,7 +124,7 @@ def words(svg):
 
 def test_the_robots_body_is_drawn_where_it_ended():
     """It reaches from 0.114 m behind the axle, which is at 1.0 m, to 0.066 m ahead, and 0.065 m to each side."""
-    svg = draw_map(ROAD, [Way(straight(0.1, 1.0))])
+    svg = draw_map(ROAD, [Trace(straight(0.1, 1.0))])
     (body,) = [p for p in ElementTree.fromstring(svg).iter(f"{SVG}path") if p.get("fill") == BLUE]
     corners = np.array([place.split() for place in body.get("d")[1:-1].split("L")], float) * 0.585
     assert (corners.min(0), corners.max(0)) == (
@@ -143,7 +136,7 @@ def test_the_robots_body_is_drawn_where_it_ended():
 def test_others_have_thin_ways_and_their_names_and_who_stands_has_no_way():
     drives = ActorTrack(Actor("vehicle-1", "vehicle", 0.18, 0.13, 0.12), straight(0.5, 1.5))
     stands = ActorTrack(Actor("cone-1", "obstacle", 0.07, 0.07, 0.1), straight(1.0, 1.0, 0.05))
-    svg = draw_map(ROAD, [Way(straight(0.1, 0.6), actors=[drives, stands])])
+    svg = draw_map(ROAD, [Trace(straight(0.1, 0.6), actors=[drives, stands])])
     assert {"vehicle-1", "cone-1"} <= set(titles(svg))
     assert len(strokes(svg, "#c9b2ff")) == 1
     assert not strokes(svg, "#ffa657")
@@ -152,7 +145,9 @@ def test_others_have_thin_ways_and_their_names_and_who_stands_has_no_way():
 
 
 def test_a_rule_that_was_broken_is_a_red_diamond_that_says_what_happened():
-    way = Way(straight(0.1, 1.5), label="seed 7", infractions=[broken("collision_vehicle", 0.9, 12.34, "vehicle-1")])
+    way = Trace(
+        straight(0.1, 1.5), label="seed 7", infractions=[broken("collision_vehicle", 0.9, 12.34, "vehicle-1")]
+    )
     svg = draw_map(ROAD, [way])
     assert "collision vehicle vehicle-1 at 12.3 s (seed 7)" in titles(svg)
     assert "V" in words(svg)
@@ -161,10 +156,11 @@ def test_a_rule_that_was_broken_is_a_red_diamond_that_says_what_happened():
 
 def test_what_happened_at_one_place_is_one_mark_with_its_number():
     ways = [
-        Way(straight(0.1, 1.5), label=f"seed {k}", infractions=[broken("red_line", 0.9 + 0.01 * k)]) for k in range(3)
+        Trace(straight(0.1, 1.5), label=f"seed {k}", infractions=[broken("red_line", 0.9 + 0.01 * k)])
+        for k in range(3)
     ]
     svg = draw_map(
-        ROAD, [*ways, Way(straight(0.1, 1.5), infractions=[broken("red_line", 0.3), broken("off_road", 0.9)])]
+        ROAD, [*ways, Trace(straight(0.1, 1.5), infractions=[broken("red_line", 0.3), broken("off_road", 0.9)])]
     )
     marks = [title for title in titles(svg) if title.startswith(("red line", "off road"))]
     assert sorted(len(mark.splitlines()) for mark in marks) == [1, 1, 3]
@@ -182,13 +178,13 @@ def test_each_kind_has_a_letter_of_its_own_also_one_that_nobody_knew():
 def test_a_light_stands_once_beside_its_line_however_many_drives_saw_it():
     tile_map = load_map("crossings")
     signals = [SignalTrack(line, np.full(50, GREEN, np.uint8)) for line in stop_lines(tile_map)[:2]]
-    svg = draw_map(tile_map, [Way(straight(0.1, 0.5), signals=signals) for _ in range(3)])
+    svg = draw_map(tile_map, [Trace(straight(0.1, 0.5), signals=signals) for _ in range(3)])
     assert titles(svg).count("traffic light") == 2
 
 
 def test_a_picture_without_others_and_infractions_has_no_legend():
     bare, told = (
-        ElementTree.fromstring(draw_map(ROAD, [Way(straight(0.1, 0.5), infractions=each)]))
+        ElementTree.fromstring(draw_map(ROAD, [Trace(straight(0.1, 0.5), infractions=each)]))
         for each in ([], [broken("red_line", 0.3)])
     )
     assert float(told.get("height")) == float(bare.get("height")) + 20.0
@@ -198,5 +194,5 @@ def test_a_picture_without_others_and_infractions_has_no_legend():
 def test_the_names_of_others_cannot_break_out_of_the_picture():
     evil = ActorTrack(Actor("</title><script>", "vehicle", 0.18, 0.13, 0.12), straight(0.5, 1.5))
     rule = broken("<script>", 0.5, 1.0, "<script>")
-    root = ElementTree.fromstring(draw_map(ROAD, [Way(straight(0.1, 0.6), actors=[evil], infractions=[rule])]))
+    root = ElementTree.fromstring(draw_map(ROAD, [Trace(straight(0.1, 0.6), actors=[evil], infractions=[rule])]))
     assert not list(root.iter(f"{SVG}script"))

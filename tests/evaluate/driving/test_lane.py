@@ -9,7 +9,6 @@ from rilaas.core import InvalidInput
 from rilaas.evaluate.driving import (
     Spawn,
     centre_line,
-    draw_start,
     lane_graph,
     lane_pose,
     lane_poses,
@@ -23,6 +22,7 @@ from rilaas.evaluate.driving import (
 )
 from rilaas.evaluate.driving.road.lane import Arc, wrap_angle
 from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.scenario.start import draw_start
 
 OVAL = load_map("oval")
 CROSSINGS = load_map("crossings")

@@ -3,7 +3,8 @@ import math
 import pytest
 
 from rilaas.core import InvalidInput, NotFound
-from rilaas.evaluate.driving import Tile, lane_graph, load_map, map_names, parse_map
+from rilaas.evaluate.driving import lane_graph, load_map, map_names, parse_map
+from rilaas.evaluate.driving.road.tile_map import Tile
 
 LOOP = """\
 tiles:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from rilaas.core import InvalidInput
-from rilaas.evaluate.driving import centre_line, draw_map, lane_graph, lane_pose, lane_poses, load_map, track_lanes
+from rilaas.evaluate.driving import centre_line, lane_graph, lane_pose, lane_poses, load_map, track_lanes
+from rilaas.evaluate.driving.judge.drawing import draw_map
 from rilaas.evaluate.driving.road.survey import parse_survey, survey_text, surveyed_map
 from rilaas.evaluate.driving.simulator.carla_survey import survey_town
 from tests.evaluate.driving.carla_exchange import town

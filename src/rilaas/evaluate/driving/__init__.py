@@ -6,9 +6,8 @@ May import infer, report, store, observe and core.
 
 from rilaas.evaluate.driving.episode.latency import Latency
 from rilaas.evaluate.driving.episode.rollout import EpisodeResult, rollout
-from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_map, draw_maps
 from rilaas.evaluate.driving.judge.judge import Progress, run_suite
-from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips, score_episode
+from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, score_episode
 from rilaas.evaluate.driving.judge.suite_report import build_report
 from rilaas.evaluate.driving.objective.anchor import score_trajectory
 from rilaas.evaluate.driving.objective.constants import Constants
@@ -16,7 +15,6 @@ from rilaas.evaluate.driving.objective.definition import Absent, Infraction, Met
 from rilaas.evaluate.driving.objective.drive import Drive
 from rilaas.evaluate.driving.objective.score import METRICS, infractions_of, score_drive
 from rilaas.evaluate.driving.objective.traffic_law import check_hierarchy
-from rilaas.evaluate.driving.road.lane import Lane, LanePose
 from rilaas.evaluate.driving.road.lane_graph import (
     centre_line,
     lane_graph,
@@ -25,12 +23,12 @@ from rilaas.evaluate.driving.road.lane_graph import (
     look_ahead,
     nearest_lane_pose,
 )
-from rilaas.evaluate.driving.road.lane_track import LaneTrack, track_lanes
+from rilaas.evaluate.driving.road.lane_track import track_lanes
 from rilaas.evaluate.driving.road.map_file import load_map, map_names, parse_map
-from rilaas.evaluate.driving.road.tile_map import Tile, TileMap
+from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.evaluate.driving.scenario.camera_faults import CameraFaults
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
-from rilaas.evaluate.driving.scenario.start import draw_start, start_pose
+from rilaas.evaluate.driving.scenario.start import start_pose
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
 from rilaas.evaluate.driving.scenario.suite_file import read_suite, suite_names
 from rilaas.evaluate.driving.scenario.surroundings import Duckies, Lights, Obstacle, Traffic
@@ -47,14 +45,10 @@ __all__ = [
     "Duckies",
     "EpisodeResult",
     "Infraction",
-    "Lane",
-    "LanePose",
-    "LaneTrack",
     "Latency",
     "Lights",
     "MetricDefinition",
     "Obstacle",
-    "Panel",
     "Progress",
     "Scenario",
     "ScoredEpisode",
@@ -64,18 +58,13 @@ __all__ = [
     "Spawn",
     "Suite",
     "Threshold",
-    "Tile",
     "TileMap",
     "Traffic",
-    "Way",
     "World",
     "build_report",
     "centre_line",
     "check_hierarchy",
     "check_simulator",
-    "draw_map",
-    "draw_maps",
-    "draw_start",
     "infractions_of",
     "lane_graph",
     "lane_pose",
@@ -87,7 +76,6 @@ __all__ = [
     "parse_map",
     "read_suite",
     "rollout",
-    "round_trips",
     "run_suite",
     "score_drive",
     "score_episode",

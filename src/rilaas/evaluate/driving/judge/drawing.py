@@ -42,7 +42,7 @@ _EDGE = LANE_OUTER + 0.5 * WHITE_WIDTH  # from the middle of the road to the mid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class Trace:
     """The way that a robot drove.
 
     Attributes:
@@ -73,7 +73,7 @@ class Panel:
     """
 
     tile_map: TileMap
-    ways: Sequence[Way] = ()
+    ways: Sequence[Trace] = ()
     title: str = ""
 
 
@@ -108,7 +108,7 @@ class _Sheet:
         return width, height + (TITLE_PX if self.panel.title else 0.0) + ROW_PX * len(self.legend)
 
 
-def draw_map(tile_map: TileMap, ways: Sequence[Way] = ()) -> bytes:
+def draw_map(tile_map: TileMap, ways: Sequence[Trace] = ()) -> bytes:
     """Draw a map and the ways on it.
 
     Ways are blue; red are those that failed, and of the others the stretches out of lane. A dot is where a robot
@@ -219,7 +219,7 @@ def _crossing(kind: str) -> Iterator[str]:
         yield f"{turn}{stop}{corner}</g>"
 
 
-def _way(tile_map: TileMap, way: Way) -> Iterator[str]:
+def _way(tile_map: TileMap, way: Trace) -> Iterator[str]:
     poses = check_poses(way.poses)
     if not len(poses):
         return

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
-from rilaas.evaluate.driving.judge.drawing import Panel, Way, draw_maps
+from rilaas.evaluate.driving.judge.drawing import Panel, Trace, draw_maps
 from rilaas.evaluate.driving.judge.scored_episode import ScoredEpisode, round_trips
 from rilaas.evaluate.driving.objective.score import METRICS
 from rilaas.report import Figure, distance_chart, infraction_chart, latency_chart, score_chart
@@ -64,7 +64,7 @@ def _map_figure(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure:
     panels = []
     for name, part in by_map.items():
         ways = [
-            Way(
+            Trace(
                 poses=e.result.poses,
                 failed=e.failed,
                 label=f"{e.result.scenario.name}, seed {e.result.seed}: {e.result.status}",
