@@ -165,7 +165,7 @@ _MANY_NAMES = 30
 
 
 def did_you_mean(word: str, valid: Iterable[str]) -> str:
-    """Say what would have been valid: ``Did you mean 'x'? Available: x, y.``; of many names those that are like it."""
+    """Say what would have been valid: ``Did you mean 'x'? Available: x, y.``; of many names those like it."""
     names = sorted(valid)
     if not names:
         return "None is available."
