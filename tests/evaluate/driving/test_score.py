@@ -12,9 +12,11 @@ from rilaas.evaluate.driving import (
     load_map,
     map_names,
     parse_map,
+    score_drive,
     score_trajectory,
 )
 from rilaas.evaluate.driving.objective.anchor import METRICS
+from tests.evaluate.driving.drives import steady
 
 SIZE_M = 0.585
 RIGHT = 0.28 * SIZE_M
@@ -199,3 +201,10 @@ def test_the_map_is_left_untouched_and_so_is_the_trajectory():
     score_trajectory(map=ROAD, t_s=t_s, poses=poses)
     np.testing.assert_array_equal(t_s, copies[0])
     np.testing.assert_array_equal(poses, copies[1])
+
+
+def test_who_crashes_early_was_in_the_lane_for_a_small_share_of_the_time():
+    """3 s in the lane of 60 planned ones are 5 %, where the robot failed; and all of 3 s, where that was the plan."""
+    crashed = steady(3.0, planned_s=60.0, failed=True)
+    assert score_drive(crashed)["lane_time_share"] == pytest.approx(0.05)
+    assert score_drive(steady(3.0))["lane_time_share"] == 1.0

@@ -9,7 +9,7 @@ samples k = 0 .. N - 1, dt_k = t_{k+1} - t_k, and the best aligned lane's latera
     lateral_deviation_m_s    sum of dt_k abs(d_k) over samples in a lane         lower
     heading_deviation_rad_s  sum of dt_k abs(h_k) over samples in a lane         lower
     out_of_lane_s            sum of dt_k over samples in no lane                 lower
-    lane_time_share          1 - out_of_lane_s / survival_s                      higher
+    lane_time_share          (survival_s - out_of_lane_s) / planned time         higher
 
 Where the sources leave a choice or contradict themselves, these readings were taken:
 
@@ -19,7 +19,8 @@ Where the sources leave a choice or contradict themselves, these readings were t
 - Deviations are 0 out of lane, as in the anchor, so they are to be read together with ``out_of_lane_s``, which the
   anchor calls ``in-drivable-lane``. They are sums over time and grow with survival.
 - The anchor counts lateral deviation in tile seconds; here it is in metre seconds.
-- ``lane_time_share`` is a share of the time that the robot survived: a run that ends early is told by ``survival_s``.
+- ``lane_time_share`` is not the anchor's. After a failure it is a share of the planned time, as all shares and means
+  of ours (see ``charge``); of a trajectory alone, and where nobody failed, of the time that it lasted.
 - Heading deviation is the absolute angle, as in the anchor, and not the squared one of the 2018 text.
 - Of a single sample the anchor says 0 for everything; here ``lane_time_share`` is then absent, for 0 / 0 is no share.
 - Of two samples the anchor drops the distance of the one step; here it counts.
@@ -33,6 +34,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.objective.charge import charged_mean
 from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.objective.definition import Absent, MetricDefinition, Scores
 from rilaas.evaluate.driving.objective.drive import Drive
@@ -53,7 +55,7 @@ METRICS: Mapping[str, MetricDefinition] = {
     ),
     "out_of_lane_s": MetricDefinition("s", "lower", "time in no lane, or against its direction", source=_SOURCE),
     "lane_time_share": MetricDefinition(
-        "1", "higher", "share of the time in a lane and in its direction", source=_SOURCE
+        "1", "higher", "share of the time in a lane and in its direction", source="our own, of out_of_lane_s"
     ),
 }
 """Every metric that ``score_trajectory`` gives, by name."""
@@ -91,9 +93,6 @@ def score(drive: Drive, constants: Constants | None = None) -> Scores:
     dt_s, track = drive.dt_s, drive.track
     inside = track.in_lane[:-1]
     driven_m = float(track.progress_m.sum())
-    share: float | Absent = Absent("no time passed")
-    if drive.survival_s > 0.0:
-        share = float(dt_s[inside].sum()) / drive.survival_s
     return {
         "driven_lane_m": driven_m,
         "driven_lane_tiles": driven_m / drive.tile_map.tile_size_m,
@@ -101,7 +100,7 @@ def score(drive: Drive, constants: Constants | None = None) -> Scores:
         "lateral_deviation_m_s": float(dt_s[inside] @ np.abs(track.lateral_m[:-1][inside])),
         "heading_deviation_rad_s": float(dt_s[inside] @ np.abs(track.heading_rad[:-1][inside])),
         "out_of_lane_s": float(dt_s[~inside].sum()),
-        "lane_time_share": share,
+        "lane_time_share": charged_mean(drive, float(dt_s[inside].sum()), 0.0),
     }
 
 
