@@ -143,6 +143,11 @@ def test_the_inference_frequency_is_of_simulated_time():
     assert isinstance(scored(straight())["inference_frequency_hz"], Absent)
 
 
+def test_an_answer_that_comes_after_the_end_is_none():
+    """In 1 s one answer after 0.5 s, one at the end, and one that would have come an hour later: 2 Hz."""
+    assert scored(straight(answered_s=np.array([0.5, 1.0, 3600.0])))["inference_frequency_hz"] == 2.0
+
+
 def test_of_a_single_stamp_hardly_anything_is_known_and_nothing_is_nan():
     scores = scored(straight(1))
     assert set(scores) == set(METRICS)

@@ -60,6 +60,7 @@ BANDS_M: Mapping[str, tuple[float, float]] = {
 _SPACING_M = (
     0.01  # of the points that stand for a centre line: 11 cm beside it, a distance is 0.2 mm too long at most
 )
+_ROUNDING_S = 1e-9  # of stamps
 _COMMANDS = ("control", "throttle", "steer", "brake")
 _SOURCE = "Behavior Metrics"
 
@@ -257,4 +258,7 @@ def _behind_a_car(drive: Drive, steps_m: Floats) -> dict[str, float | Absent]:
 def _frequency_hz(drive: Drive) -> float | Absent:
     if drive.answered_s is None:
         return Absent("nobody knows when answers came")
-    return len(drive.answered_s) / drive.survival_s if drive.survival_s > 0.0 else Absent("no time passed")
+    if not drive.survival_s > 0.0:
+        return Absent("no time passed")
+    in_time = np.count_nonzero(drive.answered_s <= drive.t_s[-1] + _ROUNDING_S)  # the last may come after the end
+    return float(in_time / drive.survival_s)
