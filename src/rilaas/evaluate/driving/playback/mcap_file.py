@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rilaas.core import InvalidInput, MissingDependency
+from rilaas.evaluate.driving.playback.body_look import COLOURS, LAMPS, OTHER, RGB, TALL_M
 from rilaas.report.playback import Box, Recording
 
 try:
@@ -26,9 +27,6 @@ except ModuleNotFoundError:
     ) from None
 
 _ROBOT, _MAP = "robot", "map"
-_COLOURS = {"vehicle": (0.72, 0.61, 1.0), "duckie": (1.0, 0.85, 0.24), "obstacle": (1.0, 0.6, 0.24)}
-_LAMPS = ((0.18, 0.75, 0.44), (0.95, 0.71, 0.2), (1.0, 0.23, 0.23))
-_TALL_M = 0.1
 _ERROR = 4  # of foxglove.Log
 _LINE_STRIP = 0
 
@@ -167,14 +165,14 @@ def _scene(recording: Recording) -> Iterator[_Message]:
             "thickness": 0.012,
             "scale_invariant": False,
             "points": [{"x": x, "y": y, "z": 0.0} for x, y in lane.tolist()],
-            "color": _colour((0.6, 0.63, 0.68)),
+            "color": _colour((153, 161, 173)),
             "colors": [],
             "indices": [],
         }
         for lane in recording.lanes
     ]
-    entities = [_entity("lanes", _MAP, lines=lines), _body(_ROBOT, recording.robot, (1.0, 1.0, 1.0))]
-    entities += [_body(each.name, each.box, _COLOURS.get(each.kind, (0.5, 0.5, 0.5))) for each in recording.movers]
+    entities = [_entity("lanes", _MAP, lines=lines), _body(_ROBOT, recording.robot, (255, 255, 255))]
+    entities += [_body(each.name, each.box, COLOURS.get(each.kind, OTHER)) for each in recording.movers]
     yield 0, "/scene", "foxglove.SceneUpdate", {"deletions": [], "entities": entities}
 
 
@@ -187,15 +185,15 @@ def _lights(recording: Recording) -> Iterator[_Message]:
         before = -1
         for t_s, state in zip(recording.t_s.tolist(), light.states.tolist(), strict=True):
             if state != before:
-                lamp = _cube(place, (0.06, 0.06, 2 * _TALL_M), _LAMPS[state % len(_LAMPS)])
+                lamp = _cube(place, (0.06, 0.06, 2 * TALL_M), LAMPS[state % len(LAMPS)])
                 entity = _entity(f"light-{number}", _MAP, cubes=[lamp], stamp_ns=round(1e9 * t_s))
                 content = {"deletions": [], "entities": [entity]}
                 yield round(1e9 * t_s), "/lights", "foxglove.SceneUpdate", content
             before = state
 
 
-def _body(frame: str, box: Box, colour: tuple[float, float, float]) -> dict[str, Any]:
-    cube = _cube((box.middle_ahead_m, 0.0, 0.0), (box.length_m, box.width_m, _TALL_M), colour)
+def _body(frame: str, box: Box, colour: RGB) -> dict[str, Any]:
+    cube = _cube((box.middle_ahead_m, 0.0, 0.0), (box.length_m, box.width_m, TALL_M), colour)
     return _entity(frame, frame, cubes=[cube])
 
 
@@ -205,9 +203,7 @@ def _entity(name: str, frame: str, *, stamp_ns: int = 0, **shapes: Any) -> dict[
     return {**entity, "frame_locked": True, **empty, "triangles": [], "texts": [], "models": [], **shapes}
 
 
-def _cube(
-    pose: tuple[float, float, float], size: tuple[float, float, float], colour: tuple[float, float, float]
-) -> dict[str, Any]:
+def _cube(pose: tuple[float, float, float], size: tuple[float, float, float], colour: RGB) -> dict[str, Any]:
     place, turn = _place(pose)
     place["z"] = 0.5 * size[2]
     extent = dict(zip("xyz", size, strict=True))
@@ -225,5 +221,5 @@ def _still() -> dict[str, Any]:
     return {"position": position, "orientation": orientation}
 
 
-def _colour(colour: tuple[float, float, float]) -> dict[str, float]:
-    return {**dict(zip("rgb", colour, strict=True)), "a": 1.0}
+def _colour(colour: RGB) -> dict[str, float]:
+    return {**{name: part / 255.0 for name, part in zip("rgb", colour, strict=True)}, "a": 1.0}

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rilaas.core import InvalidInput, MissingDependency
+from rilaas.evaluate.driving.playback.body_look import COLOURS, LAMPS, OTHER, TALL_M
 from rilaas.report.playback import Box, Recording
 
 try:
@@ -25,9 +26,6 @@ except ModuleNotFoundError:
     ) from None
 
 TIMELINE = "sim_time"
-_TALL_M = 0.1
-_COLOURS = {"vehicle": (183, 156, 255), "duckie": (255, 216, 61), "obstacle": (255, 154, 61)}
-_LAMPS = np.array([(47, 191, 113), (242, 182, 50), (255, 59, 59)], np.uint8)
 _FAILED = (229, 32, 43)
 
 
@@ -77,23 +75,23 @@ def _log_map(stream: Any, recording: Recording) -> None:
     stream.log("map/way", way, static=True)
     _log_body(stream, "map/robot", recording.t_s, recording.poses, recording.robot, (255, 255, 255))
     for each in recording.movers:
-        colour = _COLOURS.get(each.kind, (128, 128, 128))
+        colour = COLOURS.get(each.kind, OTHER)
         _log_body(stream, f"map/{each.name}", recording.t_s, each.poses, each.box, colour)
     for number, light in enumerate(recording.lights):
         x, y, heading = light.pose
         side = light.half_width_m + 0.05  # to the right of its lane
-        place = (x + side * np.sin(heading), y - side * np.cos(heading), 2 * _TALL_M)
+        place = (x + side * np.sin(heading), y - side * np.cos(heading), 2 * TALL_M)
         entity = f"map/lights/{number}"
         stream.log(entity, rr.Points3D([place], radii=[0.04]), static=True)
         changes = np.flatnonzero(np.diff(light.states.astype(int), prepend=-1))
-        colours = _LAMPS[light.states[changes] % len(_LAMPS)]
+        colours = np.array(LAMPS, np.uint8)[light.states[changes] % len(LAMPS)]
         _columns(stream, entity, recording.t_s[changes], rr.Points3D.columns(colors=colours))
 
 
 def _log_body(
     stream: Any, entity: str, t_s: np.ndarray, poses: np.ndarray, box: Box, colour: tuple[int, int, int]
 ) -> None:
-    centre, half = (box.middle_ahead_m, 0.0, 0.5 * _TALL_M), (0.5 * box.length_m, 0.5 * box.width_m, 0.5 * _TALL_M)
+    centre, half = (box.middle_ahead_m, 0.0, 0.5 * TALL_M), (0.5 * box.length_m, 0.5 * box.width_m, 0.5 * TALL_M)
     body = rr.Boxes3D(centers=[centre], half_sizes=[half], colors=[colour], fill_mode="solid")
     stream.log(entity, body, static=True)
     quaternions = np.zeros((len(poses), 4))
@@ -116,7 +114,7 @@ def _log_marks(stream: Any, recording: Recording) -> None:
         t_s = np.array([mark.t_s for mark in recording.marks])
         level = ["ERROR"] * len(words)
         _columns(stream, "infractions", t_s, rr.TextLog.columns(text=words, level=level))
-        places = [(*mark.pose[:2], _TALL_M) for mark in recording.marks]
+        places = [(*mark.pose[:2], TALL_M) for mark in recording.marks]
         points = rr.Points3D(places, colors=[_FAILED], radii=[0.025], labels=words)
         stream.log("map/infractions", points, static=True)
 
