@@ -34,6 +34,8 @@ def test_a_threshold_that_is_not_reached_has_its_own_exit_code(call, model, suit
 def test_several_workers_drive_the_same(call, model, suite):
     common = ("evaluate", model, "--suite", suite, "--latency", "none", "--json", "-")
     one, two = json.loads(call(*common).out), json.loads(call(*common, "--workers", 2).out)
+    named = one["summary"].partition(" in this process:")[0]
+    assert two["summary"].startswith(f"{named} in 2 processes:")
     assert one["episodes"] == two["episodes"]
 
 

@@ -112,7 +112,7 @@ def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output
     with open_policy(policy, settings) as opened, open_datasets(offline.dataset) as datasets:
         there = sum(map(len, datasets))
         total = there if offline.samples is None else min(offline.samples, there)
-        output.talk(f"{opened.name} in {opened.place} on {offline.dataset}: {total} samples, {offline.batch} a call")
+        output.talk(f"{opened.name} {opened.where} on {offline.dataset}: {total} samples, {offline.batch} a call")
         report = evaluate_dataset(
             opened.policy,
             datasets,
@@ -124,7 +124,7 @@ def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output
             on_call=_Shown(output),
         )
         output.progress_done()
-    return replace(report, summary=f"{opened.name} in {opened.place}: {report.summary}")
+    return replace(report, summary=f"{opened.name} {opened.where}: {report.summary}")
 
 
 def refuse_drive_flags(ctx: click.Context) -> None:

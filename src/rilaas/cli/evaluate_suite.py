@@ -12,7 +12,7 @@ from rilaas.cli.config import Settings
 from rilaas.cli.evaluate_record import RunRecording
 from rilaas.cli.evaluate_simulator import TILE_WORLD, in_world
 from rilaas.cli.output import Output
-from rilaas.cli.policy import is_remote, load_local, open_policy
+from rilaas.cli.policy import is_remote, load_local, local_name, open_policy
 from rilaas.cli.progress import SuiteProgress
 from rilaas.core import InvalidInput, MissingDependency, Policy
 from rilaas.report import Report
@@ -85,13 +85,13 @@ class Driver:
         text: As it was written on the command line.
         policy: It, or with several workers a function that makes it.
         name: What reports call it.
-        place: Where it is.
+        where: ``in this process``, ``in 2 processes``, ``behind edge.example:8443``.
     """
 
     text: str
     policy: Policy | Callable[[], Policy]
     name: str
-    place: str
+    where: str
 
 
 def open_driver(text: str, course: Course, stack: ExitStack) -> Driver:
@@ -108,10 +108,11 @@ def open_driver(text: str, course: Course, stack: ExitStack) -> Driver:
     """
     if course.workers == 1:
         opened = stack.enter_context(open_policy(text, course.settings))
-        return Driver(text, opened.policy, opened.name, opened.place)
+        return Driver(text, opened.policy, opened.name, opened.where)
     if is_remote(text, course.settings):
         raise InvalidInput("A remote policy is driven by one worker.", "Leave --workers away.")
-    return Driver(text, partial(load_local, text, course.settings), text, f"{course.workers} processes")
+    name = local_name(text, course.settings)
+    return Driver(text, partial(load_local, text, course.settings), name, f"in {course.workers} processes")
 
 
 def drive(driver: Driver, course: Course) -> Outcome:
@@ -139,7 +140,7 @@ def drive(driver: Driver, course: Course) -> Outcome:
 
     world = in_world(course.simulator)
     count = f"{len(suite.scenarios)} episode{'s' if len(suite.scenarios) > 1 else ''}"
-    output.talk(f"{driver.name} in {driver.place} drives {suite.name}: {count}, latency {course.latency.text}{world}")
+    output.talk(f"{driver.name} {driver.where} drives {suite.name}: {count}, latency {course.latency.text}{world}")
     report = run_suite(
         driver.policy,
         suite,
@@ -151,5 +152,5 @@ def drive(driver: Driver, course: Course) -> Outcome:
         film_hz=recording.film_hz if recording is not None else 0.0,
         simulator=simulator_named(course.simulator),
     )
-    report = replace(report, summary=f"{driver.name} in {driver.place}{in_world(course.simulator)}: {report.summary}")
+    report = replace(report, summary=f"{driver.name} {driver.where}{in_world(course.simulator)}: {report.summary}")
     return Outcome(report, len(report.episodes) == len(suite.scenarios))

@@ -43,5 +43,5 @@ def sweep(text: str, course: Course, latencies: str) -> Outcome:
             course.output.talk(f"{value_text(point.latency_s, 's')}: {score}{verdict}")
 
         report = run_sweep(at, course.suite, latencies_s, on_point=told)
-    report = replace(report, summary=f"{driver.name} in {driver.place}: {report.summary}")
+    report = replace(report, summary=f"{driver.name} {driver.where}: {report.summary}")
     return Outcome(report, len(done) == len(latencies_s))

@@ -13,7 +13,8 @@ import click
 
 from rilaas.cli.config import Settings
 from rilaas.core import InvalidInput, ModelRef, NotFound, Policy
-from rilaas.store import Shelf
+from rilaas.report import HERE
+from rilaas.store import ModelFolder, Shelf, read_model_folder
 
 if TYPE_CHECKING:
     from rilaas.infer import LoadedModel
@@ -34,6 +35,11 @@ class Opened:
     policy: Policy
     name: str
     place: str
+
+    @property
+    def where(self) -> str:
+        """Its place in a sentence: ``in this process``, or ``behind edge.example:8443``."""
+        return f"in {self.place}" if self.place == HERE else f"behind {self.place}"
 
 
 @contextmanager
@@ -67,7 +73,7 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
             yield Opened(client, str(ref), settings.target)
         return
     model = load_local(text, settings)
-    yield Opened(model, f"{model.folder.manifest.name} ({model.folder.version})", "this process")
+    yield Opened(model, _name(model.folder), HERE)
 
 
 def load_local(text: str, settings: Settings) -> LoadedModel:
@@ -82,8 +88,26 @@ def load_local(text: str, settings: Settings) -> LoadedModel:
 
     if os.environ.get("RILAAS_DEBUG") == "1":
         set_up_logs("error")
-    source = text if Path(text).exists() else Shelf(settings.home).folder(_reference(text))
-    return load(source, threads=settings.threads)
+    return load(_source(text, settings), threads=settings.threads)
+
+
+def local_name(text: str, settings: Settings) -> str:
+    """What reports call the model that ``load_local`` loads, without loading it: its name and its version.
+
+    Raises:
+        NotFound: There is no such folder or model.
+        RilaasError: It is no model folder.
+    """
+    source = _source(text, settings)
+    return _name(source if isinstance(source, ModelFolder) else read_model_folder(source))
+
+
+def _source(text: str, settings: Settings) -> Path | ModelFolder:
+    return Path(text) if Path(text).exists() else Shelf(settings.home).folder(_reference(text))
+
+
+def _name(folder: ModelFolder) -> str:
+    return f"{folder.manifest.name} ({folder.version})"
 
 
 def is_remote(text: str, settings: Settings) -> bool:
