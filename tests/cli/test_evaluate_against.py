@@ -85,7 +85,10 @@ def test_two_policies_drive_until_it_is_decided(call, model, still, eight):
     report = json.loads(done.out)
     assert len(report["episodes"]) == 3
     assert report["summary"].startswith("Not decided after 3 pairs")
-    assert dict(table(report, "Until decided")["rows"])["pairs"] == 3
+    rows = dict(table(report, "Until decided")["rows"])
+    assert rows["pairs"] == 3
+    assert rows["difference"].startswith("0 %")
+    assert rows["difference"].endswith("n=3")
 
 
 def test_a_suite_is_swept_over_latencies(call, model, eight, tmp_path):

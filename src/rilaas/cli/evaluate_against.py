@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from rilaas.cli.evaluate_simulator import TILE_WORLD
 from rilaas.cli.evaluate_suite import Course, Driver, Outcome, drive, open_driver
 from rilaas.cli.output import Output
+from rilaas.cli.progress import EpisodeColumns
 from rilaas.core import InvalidInput, NotFound, did_you_mean
 from rilaas.report import Report, Table, metric_text, summarize
+from rilaas.report.number import metric_unit
 
 if TYPE_CHECKING:
     from rilaas.evaluate.driving.judge.duel import Duel, Pair
@@ -104,6 +106,7 @@ def duel(text: str, other: str, course: Course, pairs: int | None, metric: str =
         drivers = [open_driver(each, course, stack) for each in (text, other)]
         names = _names(drivers)
         course.output.talk(f"{names[0]} against {names[1]}, {pairs or PAIRS} pairs of {course.suite.name} at most")
+        columns = EpisodeColumns(course.suite, pairs or PAIRS)
         result = run_duel(
             drivers[0].policy,
             drivers[1].policy,
@@ -114,7 +117,7 @@ def duel(text: str, other: str, course: Course, pairs: int | None, metric: str =
             deadline_s=course.settings.deadline,
             workers=course.workers,
             simulator=simulator_named(course.simulator),
-            on_pair=lambda pair: _tell(pair, course.output),
+            on_pair=lambda pair: _tell(pair, columns, course.output),
         )
     report = compared(dict(zip(names, (result.first, result.second), strict=True)), result.metric)
     tables = (_duel_table(result, names), *report.tables)
@@ -192,19 +195,32 @@ def _free(name: str, taken: Mapping[str, object]) -> str:
     return free
 
 
-def _tell(pair: Pair, output: Output) -> None:
-    scenario = pair.first.result.scenario
-    where = f"{scenario.name:<15} seed {scenario.seed:<5}"
+def _tell(pair: Pair, columns: EpisodeColumns, output: Output) -> None:
+    start = columns.of(pair.number, pair.first.result.scenario)
     difference = "no value" if pair.difference is None else f"{pair.difference:+.4g}"
-    output.talk(f"  {pair.number}/{pair.most}  {where} {difference:>9}  mean in [{pair.low:.3g}, {pair.high:.3g}]")
+    output.talk(f"{start}  difference {difference:>8}, their mean in [{pair.low:.3g}, {pair.high:.3g}]")
 
 
 def _verdict(result: Duel, names: Sequence[str]) -> str:
-    end = f"after {result.n} pairs"
-    interval = f"{result.mean:.3g} [{result.low:.3g} to {result.high:.3g}]"
+    end = f"after {_pairs(result.n)}"
+    interval = _interval(result)
     if result.verdict in {"better", "worse"}:
         return f"Decided {end}: {names[0]} is {result.verdict} than {names[1]} by {result.metric}, {interval}."
-    return f"Not decided {end}: {names[0]} against {names[1]} by {result.metric}, {interval}."
+    undecided = "Not decided" if result.is_whole else "Interrupted, not decided"
+    return f"{undecided} {end}: {names[0]} against {names[1]} by {result.metric}, {interval}."
+
+
+def _interval(result: Duel) -> str:
+    """The mean difference and the interval that holds at all pairs together, in the metric's unit."""
+    unit, factor = metric_unit(result.first.metrics.get(result.metric) or summarize([], ""))
+    if not result.n:
+        return "no pair has a value"
+    low, mean, high = (f"{value * factor:.3g}" for value in (result.low, result.mean, result.high))
+    return " ".join(part for part in (mean, unit, f"[{low} to {high}], n={result.n}") if part)
+
+
+def _pairs(count: int) -> str:
+    return f"{count} pair" if count == 1 else f"{count} pairs"
 
 
 def _duel_table(result: Duel, names: Sequence[str]) -> Table:
@@ -213,10 +229,8 @@ def _duel_table(result: Duel, names: Sequence[str]) -> Table:
         ("pairs", result.n),
         (f"{names[0]}, mean", _mean(result.first, result.metric)),
         (f"{names[1]}, mean", _mean(result.second, result.metric)),
-        ("mean difference", result.mean),
-        ("from", result.low),
-        ("to", result.high),
-        (f"{names[0]} is", result.verdict),
+        ("difference", _interval(result)),
+        (f"verdict on {names[0]}", result.verdict),
     )
     note = (
         "A 95 % confidence sequence: the interval holds at all pairs together, so that one may stop when it leaves "
