@@ -22,14 +22,14 @@ from rilaas.cli.fleet import INTERCEPTOR, Fleet, FleetServer
 from rilaas.cli.fleet_setup import add_robot, deploy, wait_in_force
 from rilaas.cli.output import Output
 from rilaas.client import RobotClient
-from rilaas.evaluate.driving import Latency, read_suite, rollout, score_episode
+from rilaas.evaluate.driving import METRICS, Latency, read_suite, rollout, score_episode
 from rilaas.infer import load
 from rilaas.report import grid, metric_text, summarize
 from rilaas.store import read_model_folder
 
 MODEL = Path(__file__).resolve().parents[1] / "models" / "lane-following"
 DELAYS_S = (0.04, 0.08, 0.15, 0.25)
-SHOWN = (("driving_score", "1", "higher"), ("driven_lane_m", "m", "higher"), ("survival_s", "s", "higher"))
+SHOWN = ("driving_score", "driven_lane_m", "survival_s")
 
 
 def main():
@@ -72,13 +72,13 @@ def drive(fleet, name, key, scenario):
 
 def show(rows):
     home = rows["this process"]
-    columns = ("model runs on", "round trip p50 / p99", *(name for name, _, _ in SHOWN), "score against here")
+    columns = ("model runs on", "round trip p50 / p99", *SHOWN, "score against here")
     table = []
     for name, row in rows.items():
         spent_ms = 1e3 * np.concatenate([each.result.round_trip_s for each in row])
-        cells = [metric_text(summarize([e.scores[m] for e in row], unit, better)) for m, unit, better in SHOWN]
+        cells = [metric_text(summarize([e.scores[m] for e in row], METRICS[m].unit)) for m in SHOWN]
         lost = [e.scores["driving_score"] - h.scores["driving_score"] for e, h in zip(row, home, strict=True)]
-        against = metric_text(summarize(lost, "1")) if name != "this process" else ""
+        against = metric_text(summarize(lost, METRICS["driving_score"].unit)) if name != "this process" else ""
         table.append((name, f"{np.median(spent_ms):.1f} / {np.percentile(spent_ms, 99):.1f} ms", *cells, against))
     print("\n".join(grid(columns, table)))
 
