@@ -7,6 +7,8 @@ import signal
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from multiprocessing.synchronize import Event
@@ -20,6 +22,8 @@ from rilaas.evaluate.driving.road.footprint import CONTACT_M
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.world.simulator import SimulatorOf
 from rilaas.evaluate.driving.world.world import tile_world
+
+_DEAD = "A process that drove died: by its memory, by a signal, or in native code."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +124,22 @@ class Runner:
                 f"One policy cannot drive in {workers} processes.",
                 "Pass a function that makes a policy, such as functools.partial(rilaas.infer.load, folder).",
             )
+        done, lost = 0, list[str]()
+        while done < len(scenarios):
+            # After a death, the next one alone: of several, nobody knows whose it was.
+            some, count = (scenarios[done : done + 1], 1) if lost else (scenarios[done:], workers)
+            try:
+                with closing(self._in_pool(some, count)) as driven:
+                    for each in driven:
+                        yield replace(each, lost=(*lost, *each.lost))
+                        done, lost = done + 1, []
+            except BrokenProcessPool:
+                lost.append(_DEAD)
+                if len(lost) > self.retries:
+                    yield Driven(_nothing_happened(scenarios[done], _DEAD), tuple(lost))
+                    done, lost = done + 1, []
+
+    def _in_pool(self, scenarios: Sequence[Scenario], workers: int) -> Generator[Driven, None, None]:
         # Spawned, not forked: a forked process inherits locks of threads that it does not have.
         context = multiprocessing.get_context("spawn")
         ended = context.Event()
