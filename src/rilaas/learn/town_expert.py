@@ -18,7 +18,7 @@ from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
 from rilaas.evaluate.driving.road.actor import DUCKIEBOT, GREEN, YELLOW
 from rilaas.evaluate.driving.road.lane import Lane, see_from
 from rilaas.evaluate.driving.road.lane_graph import TURNS
-from rilaas.evaluate.driving.world.crossing import Crossing, crossings
+from rilaas.evaluate.driving.world.crossing import Crossing, by_cell, crossings
 from rilaas.evaluate.driving.world.driver_model import DriverModel
 from rilaas.evaluate.driving.world.dynamics import Dynamics
 from rilaas.evaluate.driving.world.presence import FRONT_M, HORIZON_M, Presence, look_along
@@ -79,7 +79,7 @@ class TownExpertPolicy:
         self._rested_s, self._seen_s = 0.0, 0.0
         self._going: Crossing | None = None
         self._town: Town | None = None
-        self._entries = _by_cell(crossings(self._world.tile_map))
+        self._entries = by_cell(crossings(self._world.tile_map))
 
     def predict(self, inputs: Tensors, *, deadline_s: float | None = None) -> Prediction:
         """See ``Policy.predict``. Stands still where there is no road near."""
@@ -96,7 +96,7 @@ class TownExpertPolicy:
         """What to do now: throttle and steering, the wheels' mean and half of right minus left."""
         world, driver = self._world, self._driver
         if world.town is not None and world.town is not self._town:
-            self._town, self._entries = world.town, _by_cell(world.town.crossings)
+            self._town, self._entries = world.town, by_cell(world.town.crossings)
         way = self._find_way()
         lane = None if way is None else see_from(way.lanes[0], world.pose)
         if way is None or lane is None:
@@ -176,7 +176,3 @@ class TownExpertPolicy:
             return True
         has_room = ahead.has_room(way, self._me, self._others, self._driver.model.standstill_m)
         return ahead.crossing.may_enter(self._me, ahead.line, has_room=has_room)
-
-
-def _by_cell(found: Sequence[Crossing]) -> dict[tuple[int, int], Crossing]:
-    return {cell: crossing for crossing in found for cell in crossing.cells}

@@ -150,21 +150,18 @@ def run_duel(
     driven = replace(drawn, scenarios=drawn.scenarios[: len(done)])
     world = simulator_name(simulator)
     build = partial(build_report, driven, latency=latency, deadline_s=deadline_s, command=command, simulator=world)
+    reports = build([pair.first for pair in done]), build([pair.second for pair in done])
     differences = [pair.difference for pair in done if pair.difference is not None]
     mean = float(np.mean(differences)) if differences else float("nan")
-    verdict = NO_DIFFERENCE
-    if sequence.excludes(0.0):
-        verdict = BETTER if (sequence.interval[0] > 0.0) == (direction == "higher") else WORSE
-    return Duel(
-        metric,
-        build([pair.first for pair in done]),
-        build([pair.second for pair in done]),
-        verdict,
-        *sequence.interval,
-        mean,
-        len(differences),
-        verdict != NO_DIFFERENCE or len(done) == pairs,
-    )
+    verdict = _verdict(sequence, direction)
+    is_whole = verdict != NO_DIFFERENCE or len(done) == pairs
+    return Duel(metric, *reports, verdict, *sequence.interval, mean, len(differences), is_whole)
+
+
+def _verdict(sequence: ConfidenceSequence, direction: str) -> str:
+    if not sequence.excludes(0.0):
+        return NO_DIFFERENCE
+    return BETTER if (sequence.interval[0] > 0.0) == (direction == "higher") else WORSE
 
 
 def drawn_scenarios(suite: Suite, count: int, seed: int = 0) -> tuple[Scenario, ...]:

@@ -10,7 +10,7 @@ takes part: it has come when it stands before a line. If it does not go when it 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rilaas.evaluate.driving.road.actor import GREEN
 from rilaas.evaluate.driving.road.lane import Pose
@@ -147,6 +147,15 @@ def crossings(tile_map: TileMap) -> list[Crossing]:
         outer = [line for line in lines if line.cell in cells and _from(line) not in cells]
         found.append(Crossing(frozenset(cells), outer, tile_map.tile_size_m))
     return found
+
+
+Entries = Mapping[tuple[int, int], Crossing]
+"""Crossings by each of their tiles."""
+
+
+def by_cell(found: Iterable[Crossing]) -> Entries:
+    """Crossings by each of their tiles, (column, row)."""
+    return {cell: crossing for crossing in found for cell in crossing.cells}
 
 
 def _is_on(body: Box, tile: Box) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from rilaas.evaluate.driving.road.stop_line import StopLine
 from rilaas.evaluate.driving.road.tile_map import TileMap
 from rilaas.evaluate.driving.scenario.scenario import Scenario
 from rilaas.evaluate.driving.world.contact import Box, depth_m
-from rilaas.evaluate.driving.world.crossing import crossings
+from rilaas.evaluate.driving.world.crossing import by_cell, crossings
 from rilaas.evaluate.driving.world.dynamics import Motion
 from rilaas.evaluate.driving.world.light import LightPlan
 from rilaas.evaluate.driving.world.placement import Placement
@@ -62,7 +63,7 @@ class Town:
         self._seed = scenario.seed
         self.robot = Presence(DUCKIEBOT, start)
         self.crossings = crossings(tile_map)
-        self._entries = {cell: crossing for crossing in self.crossings for cell in crossing.cells}
+        self._entries = by_cell(self.crossings)
         self._set_up_lights(scenario, tile_map)
         placement = Placement(tile_map, start, self._rng(_PLACES))
         obstacles = _obstacles(scenario, placement)
@@ -164,7 +165,7 @@ class Town:
             choose = _chooser(self._rng(_TURNS, k))
             way = placement.leading_vehicle(k, choose) if k < traffic.leading else placement.vehicle(choose)
             speed = float(rng.uniform(traffic.speed_min_m_per_s, traffic.speed_max_m_per_s))
-            vehicles.append(Vehicle(_duckiebot(f"vehicle-{k + 1}"), way, speed, traffic.dwell_s))
+            vehicles.append(Vehicle(replace(DUCKIEBOT, name=f"vehicle-{k + 1}"), way, speed, traffic.dwell_s))
         return vehicles
 
     def _make_walkers(self, scenario: Scenario, placement: Placement) -> list[Walker]:
@@ -200,18 +201,6 @@ def _chooser(rng: np.random.Generator) -> Choose:
         return lanes[int(rng.integers(len(lanes)))]
 
     return choose
-
-
-def _duckiebot(name: str) -> Actor:
-    return Actor(
-        name,
-        DUCKIEBOT.kind,
-        DUCKIEBOT.length_m,
-        DUCKIEBOT.width_m,
-        DUCKIEBOT.height_m,
-        DUCKIEBOT.middle_ahead_m,
-        DUCKIEBOT.look,
-    )
 
 
 def _duckie(name: str) -> Actor:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilaas.evaluate.driving.road.actor import GREEN, YELLOW, Actor
 from rilaas.evaluate.driving.road.stop_line import StopLine
-from rilaas.evaluate.driving.world.crossing import Crossing
+from rilaas.evaluate.driving.world.crossing import Crossing, Entries
 from rilaas.evaluate.driving.world.driver_model import DriverModel
 from rilaas.evaluate.driving.world.presence import FRONT_M, HORIZON_M, REAR_M, Ahead, Presence, look_along
 from rilaas.evaluate.driving.world.way import Way
@@ -21,9 +21,6 @@ ROOM_M = 0.1
 
 _AT_LINE_M = 0.05  # nearer to its stopping place than this, a slow vehicle has arrived
 _SLOW_M_PER_S = 0.02
-
-Entries = Mapping[tuple[int, int], Crossing]
-"""Crossings by each of their tiles."""
 
 
 @dataclass(frozen=True, slots=True)
