@@ -52,3 +52,15 @@ def test_a_batch_without_a_data_set_is_refused(call, model):
     done = call("evaluate", model, "--batch", 2)
     assert done.code != 0
     assert "--batch and --samples are about a data set" in done.err
+
+
+def test_ctrl_c_keeps_what_was_answered_and_ends_with_130(call, model, samples, monkeypatch):
+    """The first of two calls is done when it comes."""
+
+    def interrupted(self, text):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rilaas.cli.output.Output.progress", interrupted)
+    done = call("evaluate", model, "--dataset", samples, "--batch", 2)
+    assert done.code == 130
+    assert "Interrupted after 2 of 4 samples: 2 answered" in " ".join(done.out.split())

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rilaas.cli.config import Settings
+from rilaas.cli.evaluate_suite import Outcome
 from rilaas.cli.hub_target import keep_report, open_hub
-from rilaas.cli.main import INTERRUPTED
 from rilaas.cli.output import Output, write_text
 from rilaas.cli.policy import open_policy
+from rilaas.cli.progress import exit_code
 from rilaas.core import InvalidInput, ModelRef, Policy
-from rilaas.report import Report
 
 if TYPE_CHECKING:
     from rilaas.evaluate.offline import Progress
@@ -93,7 +93,8 @@ def evaluate_offline(
     refuse_drive_flags(ctx)
     kept = ModelRef.parse(keep) if keep else None
     hub = ctx.with_resource(open_hub(settings)) if kept else None
-    report = run_offline(policy, offline, settings, output)
+    outcome = run_offline(policy, offline, settings, output)
+    report = outcome.report
     if page is not None:
         write_text(page, report.to_html())
         output.talk(f"wrote {page}")
@@ -102,13 +103,14 @@ def evaluate_offline(
         output.talk(f"kept: {keep_report(hub, report, kept)}")
     following = f"rilaas evaluate {policy} --dataset {offline.dataset} --report report.html"
     output.finish(report, "" if page else following)
-    ctx.exit(INTERRUPTED if "Interrupted after" in report.summary else 0)
+    ctx.exit(exit_code(report, is_whole=outcome.is_whole))
 
 
-def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output: Output) -> Report:
-    """The report of a policy on a data set; see ``evaluate_offline``."""
+def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output: Output) -> Outcome:
+    """What came of a policy on a data set; see ``evaluate_offline``."""
     from rilaas.evaluate.offline import evaluate_dataset, open_datasets
 
+    shown = _Shown(output)
     with open_policy(policy, settings) as opened, open_datasets(offline.dataset) as datasets:
         there = sum(map(len, datasets))
         total = there if offline.samples is None else min(offline.samples, there)
@@ -121,10 +123,11 @@ def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output
             batch=offline.batch,
             samples=offline.samples,
             deadline_s=settings.deadline,
-            on_call=_Shown(output),
+            on_call=shown,
         )
         output.progress_done()
-    return replace(report, summary=f"{opened.name} {opened.where}: {report.summary}")
+    report = replace(report, summary=f"{opened.name} {opened.where}: {report.summary}")
+    return Outcome(report, is_whole=shown.done == total)
 
 
 def refuse_drive_flags(ctx: click.Context) -> None:
@@ -157,8 +160,10 @@ class _Shown:
 
     def __init__(self, output: Output) -> None:
         self._output, self._next_s = output, 0.0
+        self.done = 0
 
     def __call__(self, progress: Progress) -> None:
+        self.done = progress.done
         now_s = time.monotonic()
         if now_s < self._next_s:
             return
