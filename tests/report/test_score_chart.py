@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rilaas.report import Episode, infraction_chart, score_chart, score_latency_chart
+from rilaas.report import Episode, infraction_chart, metric_text, score_chart, score_latency_chart, summarize
 from rilaas.report.svg import signed_ticks
 
 
@@ -38,6 +38,13 @@ def test_a_score_stands_at_its_height():
     """The axis goes from 236 at 0 to 14 at 100: 25 stands a quarter of the way up, at 236 - 55.5 = 180.5."""
     (dot,) = shapes_of(score_chart([episode(1, 25.0)]), "s0")
     assert float(dot["cy"]) == pytest.approx(180.5)
+
+
+def test_the_mean_has_the_interval_that_the_report_has_though_the_chart_has_another_order():
+    """A bootstrap draws by position: the same scores in another order have another interval by a hair."""
+    scores = [97.4, 99.6, 84.5, 66.6, 81.0, 91.6, 90.3, 94.1, 100.0, 98.1, 90.3, 89.7]
+    figure = score_chart([episode(seed, score) for seed, score in enumerate(scores)])
+    assert figure.caption.startswith(f"Mean {metric_text(summarize(scores, '', 'higher'))}:")
 
 
 def test_an_episode_without_a_score_is_left_out_and_that_is_said():

@@ -35,7 +35,8 @@ def score_chart(
     scored = [(number, each) for number, each in enumerate(episodes, 1) if math.isfinite(_value(each, metric))]
     scored.sort(key=lambda row: _value(row[1], metric))
     values = [_value(each, metric) for _, each in scored]
-    mean = summarize(values, unit, "higher")
+    # In the episodes' own order, so that the interval is that of the report's metric, drawn with the same seed.
+    mean = summarize([_value(each, metric) for _, each in sorted(scored, key=lambda row: row[0])], unit, "higher")
     ticks = signed_ticks(values if highest is None else [highest, *values])
 
     def y_of(value: float) -> float:
