@@ -163,6 +163,7 @@ def test_the_report_shows_ways_on_every_map_and_what_the_robot_saw(good):
     assert "oval: 3 driven, 0 failed; s_bends: 2 driven, 0 failed" in figures["Ways driven"].alt
     strip = cv2.imdecode(np.frombuffer(figures["What the robot saw"].data, np.uint8), cv2.IMREAD_COLOR)
     assert strip.shape[0] == 2 * 120 + 3  # a row of frames for each map
+    assert "oval (loop), seed" in figures["What the robot saw"].caption
     assert "Distance along the lane, per episode" in figures
 
 

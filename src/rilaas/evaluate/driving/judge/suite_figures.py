@@ -91,7 +91,9 @@ def _strip(by_map: Mapping[str, Sequence[ScoredEpisode]]) -> Figure | None:
         if worst.result.frames:
             rows.append([frame for _, frame in worst.result.frames])
             stamps = ", ".join(f"{t_s:.0f}" for t_s, _ in worst.result.frames)
-            told.append(f"{name}, seed {worst.result.seed}, at {stamps} s")
+            scenario = worst.result.scenario.name
+            where = name if scenario == name else f"{name} ({scenario})"
+            told.append(f"{where}, seed {worst.result.seed}, at {stamps} s")
     if not rows:
         return None
     height, width = rows[0][0].shape[:2]
