@@ -74,7 +74,7 @@ RULES: Mapping[str, Rule] = {
     "ai-do-tiles": Rule(
         "AI-DO 2020 in whole tiles",
         (Criterion("driven_lane_tiles", "higher", 1.0), _SURVIVAL, _DEVIATION, _OUTSIDE),
-        "the same, with the distance in tiles as its text says: a tile of the maps has 0.585 m, not 0.62 m",
+        "that of AI-DO 2020, with the distance in tiles as its text says: a tile of the maps has 0.585 m, not 0.62 m",
     ),
     "ai-do-2": Rule(
         "AI-DO 2020, second board",

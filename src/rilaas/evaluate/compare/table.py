@@ -75,7 +75,7 @@ def _scalar_table(reports: Mapping[str, Report]) -> Table:
         rows.append((i + 1, name, metric_text(own), _in_unit(own.median, own), verdict))
     note = "By the mean. Where there is no measurable difference from the place above, the order is chance."
     return Table(
-        f"Ranking by {metric}", ("place", "policy", "mean", "median", "than the place above"), tuple(rows), note
+        f"Ranking by {metric}", ("place", "policy", "mean", "median", "against the place above"), tuple(rows), note
     )
 
 
@@ -87,7 +87,8 @@ def _board_table(reports: Mapping[str, Report], name: str) -> Table:
         for each in rank(reports, name)
     )
     note = (
-        f"Medians over the episodes; the next column counts where all before are equal in whole steps. {rule.source}."
+        "Medians over the episodes; the next column counts where all before are equal in whole steps. "
+        f"Source: {rule.source}."
     )
     return Table(f"Ranking: {rule.title}", columns, rows, note)
 
