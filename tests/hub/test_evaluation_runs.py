@@ -4,6 +4,7 @@ import pickle
 
 import pytest
 
+from rilaas.core import Unavailable
 from rilaas.hub.actions.evaluation import delete_evaluation
 from rilaas.hub.actions.evaluation_run import driven_folder
 from rilaas.hub.actions.job import retry_job
@@ -14,6 +15,7 @@ from rilaas.hub.worker import work as worker_work
 from rilaas.hub.worker.driven import Driven
 from rilaas.hub.worker.kind import kinds
 from rilaas.hub.worker.lane import Lane
+from rilaas.hub.worker.replica import Asked
 from rilaas.report import Report
 from tests.hub.drive_parts import DIES, FAILS, SUITE, fresh, push_hooks, started
 
@@ -58,6 +60,25 @@ def test_without_latency_the_hub_drives_the_same_as_this_process(alice, seeing, 
     here = driving.run_suite(load(tmp_path / "seeing"), suite, latency=driving.Latency.none())
     there = Report.from_json(fresh(evaluation).report)
     assert [dict(each.metrics) for each in there.episodes] == [dict(each.metrics) for each in here.episodes]
+
+
+def test_an_episode_in_which_nobody_answered_is_driven_again_and_told(alice, seeing, worker, monkeypatch):
+    """The way to the replica is gone for the 20 calls of the first second, and there again after that."""
+    asked, calls = Asked.go_on, []
+
+    def sometimes(self, inputs, **more):
+        calls.append(1)
+        if len(calls) <= 20:
+            raise Unavailable("The replica does not answer.")
+        return asked(self, inputs, **more)
+
+    monkeypatch.setattr(Asked, "go_on", sometimes)
+    evaluation = started(alice)
+    worker.do_all()
+    report = Report.from_json(fresh(evaluation).report)
+    assert all(each.metrics for each in report.episodes)
+    lost = next(table for table in report.tables if table.title == "Infrastructure failures")
+    assert [row[2:] for row in lost.rows] == [(1, "scored", "The replica does not answer.")]
 
 
 def test_one_of_the_hubs_suites_is_driven_by_name_with_a_fixed_latency(alice, seeing, worker, program):

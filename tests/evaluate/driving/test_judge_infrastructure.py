@@ -1,6 +1,7 @@
 """What is not the policy's fault is driven again, told, and never scored; and bytes do not depend on workers."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,3 +124,17 @@ def test_a_report_keeps_round_trips_to_draw_latencies_from():
     report = run_suite(FollowYellow(), Suite("s", "", LOOP[:1]))
     assert set(report.samples["round_trip_s"]) == {0.002}
     assert len(report.samples["round_trip_s"]) == report.metrics["round_trip_s"].n
+
+
+class Silent(FollowYellow):
+    """Never answers."""
+
+    def predict(self, inputs, *, deadline_s=None):
+        raise Unavailable("Nobody answers.")
+
+
+def test_an_episode_that_is_shorter_than_an_outage_is_not_scored_where_nobody_ever_answered():
+    """A second without one answer is shorter than the two after which an episode is given up."""
+    short = Suite("s", "", tuple(replace(each, duration_s=1.0) for each in LOOP[:1]))
+    (episode,) = run_suite(Silent(), short, retries=0).episodes
+    assert (episode.status, episode.metrics) == ("infrastructure_failure", {})

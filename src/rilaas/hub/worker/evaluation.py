@@ -135,7 +135,8 @@ class _Drive:
         self.work.say(f"Recordings of the {count} worst episodes are kept.")
 
     def _one(self, index: int, model: Asked) -> None:
-        from rilaas.evaluate.driving import Latency, rollout
+        from rilaas.evaluate.driving import Latency
+        from rilaas.evaluate.driving.judge.runner import Runner
 
         scenario = self.suite.scenarios[index]
         began_s, before = time.monotonic(), self._seconds()
@@ -153,11 +154,12 @@ class _Drive:
 
         latency = Latency.parse(self.evaluation.plan["latency"])
         contact_m = self.suite.constants.contact_m
-        result = rollout(_Driver(model), scenario, latency, on_frame=on_frame, film_hz=FILM_HZ, contact_m=contact_m)
+        driven = Runner(_Driver(model), latency, film_hz=FILM_HZ, contact_m=contact_m).drive(scenario, on_frame)
+        result = driven.result
         if model.is_given_up:
             raise ModelFailed(f"The model was given up in episode {index}. {result.reason}")
         self.driven.keep(index, result)
-        self.episodes[index] = self._scored(result)
+        self.episodes[index] = replace(self._scored(result), lost=driven.lost)
         self._say(index, time.monotonic() - began_s)
         self._tell()
 
@@ -175,12 +177,17 @@ class _Drive:
         failures = sum(episode.failed for episode in self.episodes.values())
         why = f": {result.reason}" if result.reason and failures <= _SAID else ""
         place = f"Episode {index}, {result.scenario.name}, seed {result.seed}"
-        self.work.say(f"{place}: {result.status} after {result.t_s[-1]:.1f} s simulated in {spent_s:.1f} s{why}")
+        self.work.say(f"{place}: {result.status} after {_length_s(result):.1f} s simulated in {spent_s:.1f} s{why}")
 
     def _tell(self) -> None:
         note_episodes(self.evaluation.pk, self.work.attempt, {i: each.row for i, each in self.episodes.items()})
         total = round(sum(scenario.duration_s for scenario in self.suite.scenarios))
         self.work.step(round(self._seconds()), total)
+
+
+def _length_s(result: EpisodeResult) -> float:
+    """How long an episode lasted [s]; 0 where it did not begin."""
+    return float(result.t_s[-1]) if len(result.t_s) else 0.0
 
 
 def _find(work: Work) -> Evaluation:

@@ -120,9 +120,9 @@ def rollout(
     The policy sees the newest frame whenever it is free, or what the scenario's camera faults make of it. Its answer
     comes into force when its latency has passed; until then the wheels keep the command before (standing still at
     first), and frames that come meanwhile are dropped. An error of the way (unavailable, too late, rate limited)
-    keeps the command too. Where none of the calls in ``MAX_OUTAGE_S`` is answered, or an end rule holds while the
-    last call failed, or the simulator is gone, the episode is an ``infrastructure_failure``. With a latency that is
-    not measured, the same scenario gives the same bytes.
+    keeps the command too. Where none of the calls in ``MAX_OUTAGE_S`` or of a shorter episode is answered, or an end
+    rule holds while the last call failed, or the simulator is gone, the episode is an ``infrastructure_failure``.
+    With a latency that is not measured, the same scenario gives the same bytes.
 
     Args:
         policy: Takes ``image`` (1, 120, 160, 3) uint8 RGB, gives ``wheels`` (1, 2) float32.
@@ -291,7 +291,7 @@ class _Episode:
             if self.now.tick == stamp:
                 self._log()
                 if stamp >= self.last:
-                    self.status = "completed"
+                    self.status = "infrastructure_failure" if self.failed and not self.answers else "completed"
                 if self.on_frame is not None:
                     self.on_frame(self.t_s)
             if ended := self.rule.ended_by(self.t_s, self.now):
