@@ -123,7 +123,7 @@ class Carla:
                 step = self._world.tick()
                 self._tick += 1
                 if self._tick % self.ticks_per_frame == 0:
-                    self._taken.add(self._camera.image(step))
+                    self._taken.add(self._tick // self.ticks_per_frame, self._camera.image(step))
             if ticks:
                 self._now = self._snapshot()
         return self._now

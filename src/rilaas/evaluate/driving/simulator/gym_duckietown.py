@@ -101,7 +101,7 @@ class GymDuckietown:
             pose, speed, rate = self._body.state
             self._now = Snapshot(self._now.tick + ticks, pose, speed, rate)
             if self._now.tick % self.ticks_per_frame == 0:
-                self._taken.add(pose)
+                self._taken.add(self._now.tick // self.ticks_per_frame, pose)
         return self._now
 
     def frame(self, number: int) -> Frame:

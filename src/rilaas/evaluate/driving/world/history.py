@@ -22,9 +22,11 @@ class History(Generic[_T]):
         self._newest = 0
         self._kept = deque([first], maxlen=HISTORY + 1)
 
-    def add(self, taken: _T) -> None:
-        """The next frame was taken."""
-        self._newest += 1
+    def add(self, number: int, taken: _T) -> None:
+        """A frame was taken; where time went past others, what is before them cannot be shown any more."""
+        if number != self._newest + 1:
+            self._kept.clear()
+        self._newest = number
         self._kept.append(taken)
 
     def at(self, number: int) -> _T:

@@ -170,7 +170,7 @@ class World:
             self._advance_among(self.town, acting)
         snapshot = self.snapshot
         if ticks and self.tick % self.ticks_per_frame == 0:
-            self._taken.add(snapshot)
+            self._taken.add(self.tick // self.ticks_per_frame, snapshot)
         return snapshot
 
     def _advance_among(self, town: Town, acting: Sequence[Wheels]) -> None:
