@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rilaas.core import Prediction, Timing
-from rilaas.evaluate.driving import Scenario, World, rollout
+from rilaas.evaluate.driving import Constants, Scenario, World, rollout
 from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
 from rilaas.evaluate.driving.road.actor import DUCKIEBOT, Actor
 from rilaas.evaluate.driving.road.footprint import gap_m
 from rilaas.evaluate.driving.scenario.surroundings import Obstacle, Traffic
 from rilaas.evaluate.driving.world.contact import Box, depth_m
 from rilaas.learn import ExpertPolicy
+from tests.evaluate.driving.undrawn import UndrawnWorld
 
 S = 0.585
 START = (1.2 * S, 0.28 * S, 0.0)
@@ -104,11 +105,11 @@ def test_running_into_a_vehicle_that_drives_is_a_collision_too():
     slow = Traffic(1, 1, speed_min_m_per_s=0.1, speed_max_m_per_s=0.1)
     for seed in range(5):
         scenario = Scenario("test", "s_bends", seed, traffic=slow, end=("off_road", "collision"), duration_s=30.0)
-        tested = World(scenario)
+        tested = UndrawnWorld(scenario)
         ended = rollout(ExpertPolicy(tested), scenario, simulator=tested)
         assert ended.status == "collision"
         (vehicle,) = ended.actors
-        assert gap_m(DUCKIEBOT, ended.poses[-1], vehicle.actor, vehicle.poses[-1]) == 0.0
+        assert gap_m(DUCKIEBOT, ended.poses[-1], vehicle.actor, vehicle.poses[-1]) < Constants().contact_m
 
 
 def test_a_vehicle_that_was_hit_goes_on_after_a_second():

@@ -9,7 +9,6 @@ from rilaas.evaluate.driving import (
     Latency,
     Spawn,
     Threshold,
-    World,
     load_map,
     read_suite,
     rollout,
@@ -21,6 +20,7 @@ from rilaas.evaluate.driving.episode.rollout import DRIVING_SIGNATURE
 from rilaas.evaluate.driving.objective.constants import Constants
 from rilaas.evaluate.driving.scenario.surroundings import Lights, Obstacle, Traffic
 from rilaas.learn.expert import ExpertPolicy
+from tests.evaluate.driving.undrawn import UndrawnWorld
 
 SUITE = """\
 name = "mine"
@@ -297,7 +297,7 @@ def test_the_distance_that_our_judging_suite_asks_for_is_four_fifths_of_the_expe
     suite = read_suite("lf")
     driven_m = []
     for name in ("oval", "s_bends", "zigzag", "held_out_heart"):
-        world = World(next(scenario for scenario in suite.scenarios if scenario.map == name))
+        world = UndrawnWorld(next(scenario for scenario in suite.scenarios if scenario.map == name))
         driven_m.append(
             score_episode(rollout(ExpertPolicy(world), world.scenario, simulator=world)).scores["driven_lane_m"]
         )
