@@ -77,7 +77,7 @@ def test_failures_are_drawn_over_the_others():
 
 def test_a_long_way_is_drawn_with_few_points():
     tile_map = load_map("oval")
-    line = centre_line(tile_map, lane_pose(tile_map, (0.7, RIGHT_M, 0.0)), 20.0, 0.001)
+    line = centre_line(tile_map, lane_pose(tile_map, (0.7, RIGHT_M, 0.0)), 20.0, 0.004)
     (path,) = strokes(draw_map(tile_map, [Trace(line)]), BLUE)
     assert len(path.get("d").split("L")) < 20.0 / 0.585 / 0.02 + 2
 

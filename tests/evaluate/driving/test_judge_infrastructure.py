@@ -89,14 +89,13 @@ def bytes_of(episode):
     return b"".join(getattr(result, name).tobytes() for name in arrays) + frames, result.status, dict(episode.scores)
 
 
-@pytest.mark.parametrize("latency", [Latency.none(), Latency.drawn([0.01, 0.05, 0.2])], ids=["none", "drawn"])
-def test_episodes_are_the_same_bytes_whatever_the_number_of_workers(latency):
-    runs = []
-    for workers in (1, 2, 3):
+def test_episodes_are_the_same_bytes_whatever_the_number_of_workers():
+    runs, latency = [], Latency.drawn([0.01, 0.05, 0.2])
+    for workers in (1, 3):
         steps = []
         run_suite(FollowYellow, Suite("s", "", LOOP), latency=latency, workers=workers, on_episode=steps.append)
         runs.append([bytes_of(step.episode) for step in steps])
-    assert runs[0] == runs[1] == runs[2]
+    assert runs[0] == runs[1]
 
 
 def test_a_suite_with_worlds_on_one_map_has_a_table_by_scenario():
