@@ -11,7 +11,7 @@ DIRECTIONS = {"driving_score": ("", "higher"), "traffic_law_cost": ("", "lower")
 def make_report():
     """Make a report of one scenario with the seeds 1, 2, ... from values by metric; None is an absent one."""
 
-    def make(digest="sha256:1", suite="lf", first_seed=1, simulator="", **values):
+    def make(digest="sha256:1", suite="lf", first_seed=1, simulator="", latency="", **values):
         count = max(len(column) for column in values.values())
         episodes = tuple(
             Episode(
@@ -27,7 +27,8 @@ def make_report():
             name: summarize([v for v in column if v is not None], *DIRECTIONS.get(name, ("m", "higher")))
             for name, column in values.items()
         }
-        world = (("simulator", simulator),) if simulator else ()
+        told = {"simulator": simulator, "latency": latency}
+        world = tuple((name, value) for name, value in told.items() if value)
         table = Table("Suite", ("", "value"), (("suite", suite), ("digest", digest), *world))
         source = Provenance("1", "", tuple(range(count)), {}, "c")
         return Report("evaluation", "measured", metrics, source, episodes=episodes, tables=(table,))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rilaas.core import InvalidInput, NotFound
-from rilaas.evaluate.compare import compare, compare_every, headline_metric
+from rilaas.evaluate.compare import compare, compare_every, headline_metric, verdict_text
 from rilaas.evaluate.compare.paired import Comparison, sign_flip_p_value
 from rilaas.report import summarize
 
@@ -88,6 +88,15 @@ def test_the_worlds_of_two_simulators_are_not_compared(make_report):
         compare(ours, gyms)
     assert compare(ours, make_report(driving_score=HARD, simulator="tile-world")).n == len(HARD)
     assert compare(gyms, gyms).n == len(HARD)
+
+
+def test_a_verdict_says_where_more_differs_than_the_policy(make_report):
+    """Both may be compared, as a policy here with the same one far away; but who reads it is told."""
+    one = make_report(driving_score=HARD, latency="none: the world waits")
+    two = make_report(driving_score=HARD, latency="measured")
+    words = verdict_text(compare(one, two), "here", "there")
+    assert words.endswith("; not only the policies differ, but latency (none: the world waits against measured)")
+    assert "not only" not in verdict_text(compare(one, one), "here", "there")
 
 
 def test_a_report_that_names_no_suite_is_refused(make_report):

@@ -22,6 +22,7 @@ LEAST_PAIRS = 6
 """With fewer pairs nothing is said: five differences of one sign come by chance in 2 * 0.5^5 = 6 % of cases."""
 
 ALPHA = 0.05
+_CONDITIONS = ("latency", "deadline")
 _OURS = "tile-world"  # what a report that does not say so was driven in
 _EXACT_PAIRS = 12  # 4096 patterns of signs are all tried
 _FLIPS = 10_000
@@ -56,6 +57,7 @@ class Comparison:
         difference: Of each pair, first minus second: mean and 95 % bootstrap interval.
         p_value: How often differences with random signs have a sum at least as far from 0; 1 where there is none.
         unpaired: Episodes that are left out.
+        conditions: What else differs than the policy, such as ``latency (measured against none)``.
     """
 
     metric: str
@@ -64,6 +66,7 @@ class Comparison:
     difference: Metric
     p_value: float
     unpaired: tuple[Unpaired, ...] = ()
+    conditions: tuple[str, ...] = ()
 
     @property
     def n(self) -> int:
@@ -211,7 +214,15 @@ def _compared(a: Report, b: Report, metric: str) -> Comparison:
     kind = a.metrics.get(metric) or b.metrics[metric]
     one, two = (summarize(values, kind.unit, kind.direction) for values in (left, right))
     difference = summarize(left - right, kind.unit, kind.direction)
-    return Comparison(metric, one, two, difference, sign_flip_p_value(left - right), unpaired)
+    p_value = sign_flip_p_value(left - right)
+    return Comparison(metric, one, two, difference, p_value, unpaired, _other_conditions(a, b))
+
+
+def _other_conditions(a: Report, b: Report) -> tuple[str, ...]:
+    """What the verdict is on beside the policies: a policy here against one far away differs in its latency too."""
+    one, two = a.facts("Suite"), b.facts("Suite")
+    pairs = {name: (str(one.get(name, "none")), str(two.get(name, "none"))) for name in _CONDITIONS}
+    return tuple(f"{name} ({x} against {y})" for name, (x, y) in pairs.items() if x != y)
 
 
 def _lack(episode: Episode | None, metric: str, whose: str) -> str:

@@ -17,7 +17,8 @@ def verdict_text(comparison: Comparison, a: str, b: str) -> str:
         verdict, f"{a} against {b}: {verdict}"
     )
     few = f" ({LEAST_PAIRS} pairs are the least that can tell one)" if comparison.n < LEAST_PAIRS else ""
-    return f"{comparison.metric}: {what}, difference {metric_text(comparison.difference)}{few}"
+    other = f"; not only the policies differ, but {', '.join(comparison.conditions)}" if comparison.conditions else ""
+    return f"{comparison.metric}: {what}, difference {metric_text(comparison.difference)}{few}{other}"
 
 
 def against_table(comparisons: Mapping[str, Comparison], a: str, b: str) -> Table:
