@@ -110,6 +110,13 @@ def test_an_early_end_completes_no_more_of_the_route():
     assert scored(crashed)["driving_score"] == pytest.approx(20.0 / 1.7)
 
 
+def test_who_hurries_and_fails_has_no_more_of_the_route_than_of_its_time():
+    """0.4 m/s for 6 of 10 s are 2.4 m of 3 m: 80 % of the route in 60 % of the time, and 60 where it failed."""
+    fast = {"count": 61, "speed_m_per_s": 0.4, "planned_s": 10.0}
+    assert scored(straight(failed=True, **fast))["driving_score"] == pytest.approx(60.0)
+    assert scored(straight(**fast))["driving_score"] == pytest.approx(80.0)
+
+
 @pytest.mark.parametrize(
     ("completion", "penalty", "status"),
     [(1.0, 1.0, "Perfect"), (1.0, 0.99, "Completed"), (0.999, 1.0, "Failed"), (0.0, 0.0, "Failed")],

@@ -25,7 +25,8 @@ Readings:
 - A suite has no routes, but a time and a target speed. The route is the way that the target speed makes in the
   planned time (``Drive.route_m``), and R = way along the lane / route, at most 1. So R asks for speed, and CARLA's
   penalty for being slow (0.4 (1 - speed / traffic's) in 2.1) is left out: it would charge the same twice. Circles and
-  ways back are no way along a route; see ``route``.
+  ways back are no way along a route; see ``route``. CARLA's robot has arrived at its route's end; ours drives on, so
+  one that is faster than the target and fails has no more of R than of its time.
 - Way out of lanes, or against their direction, is not along the route. CARLA removes the share o from the score of
   points that it had counted; here that way has not been counted, and o is charged all the same, as 2.1 has it.
 - Infractions are those of ``traffic_law``, so those that are law in the drive's task.
@@ -116,8 +117,12 @@ def score(drive: Drive, constants: Constants) -> Scores:
 
 
 def route_completion(drive: Drive) -> float:
-    """R: share of the route that was completed, 0 to 1. Circles and ways back are no way; see ``route``."""
-    return min(1.0, max(0.0, way_on_route_m(drive)) / drive.route_m)
+    """R: share of the route that was completed, 0 to 1. Circles and ways back are no way; see ``route``.
+
+    After a failure it is at most the share of the planned time that was driven.
+    """
+    most = drive.survival_s / drive.planned_s if drive.missing_s > 0.0 else 1.0
+    return min(most, max(0.0, way_on_route_m(drive)) / drive.route_m)
 
 
 def outside_share(drive: Drive) -> float:
