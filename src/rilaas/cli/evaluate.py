@@ -6,11 +6,11 @@ from contextlib import ExitStack
 
 import click
 
-from rilaas.cli.config import read_settings
+from rilaas.cli.config import Settings, read_settings
 from rilaas.cli.evaluate_against import against, duel
-from rilaas.cli.evaluate_offline import OfflineOptions, evaluate_offline, offline_options
+from rilaas.cli.evaluate_offline import OfflineOptions, offline_options, refuse_drive_flags, run_offline
 from rilaas.cli.evaluate_options import EvaluateOptions, evaluate_options
-from rilaas.cli.evaluate_record import RecordOptions, open_recording, record_options, without_links
+from rilaas.cli.evaluate_record import RecordOptions, RunRecording, open_recording, record_options, without_links
 from rilaas.cli.evaluate_simulator import as_flag, check_simulator_is_there
 from rilaas.cli.evaluate_suite import Course, Outcome, drive, open_driver, read_suite
 from rilaas.cli.evaluate_sweep import sweep
@@ -65,19 +65,18 @@ def command(
     """
     settings = read_settings(flags)
     if offline is not None:
-        evaluate_offline(ctx, policy, offline, settings, output, options.page, options.keep)
-    options.check()
+        refuse_drive_flags(ctx)
+    else:
+        options.check()
     if record is not None and (options.sweep is not None or options.until_decided):
         raise InvalidInput("--record is for one run of the suite.", "Leave --sweep and --until-decided away.")
     kept = ModelRef.parse(options.keep) if options.keep else None
-    hub = ctx.with_resource(open_hub(settings)) if kept else None  # what is wrong there is told before the drive
-    suite = read_suite(options.suite, None if options.until_decided else options.episodes)
+    hub = ctx.with_resource(open_hub(settings)) if kept else None  # what is wrong there is told before the work
     recording = open_recording(record, settings, output)
-    from rilaas.evaluate.driving import Latency
-
-    latency, simulator = Latency.parse(options.latency), check_simulator_is_there(options.simulator)
-    course = Course(suite, latency, settings, options.workers, output, recording, simulator)
-    outcome = _run(policy, options, course)
+    if offline is not None:
+        outcome = run_offline(policy, offline, settings, output)
+    else:
+        outcome = _drive(policy, options, settings, output, recording)
     report = outcome.report
     if recording is not None:
         report = recording.finish(report, options.page)
@@ -90,12 +89,15 @@ def command(
         output.talk(f"kept: {address}")
         if recording is not None:
             recording.send(hub, address)
-    output.finish(report, "" if options.page or not outcome.is_whole else _following(policy, options))
+    has_page = options.page is not None or not outcome.is_whole
+    output.finish(report, "" if has_page else _following(policy, options, offline))
     ctx.exit(exit_code(report, is_whole=outcome.is_whole))
 
 
-def _following(policy: str, options: EvaluateOptions) -> str:
-    """The command that makes a page of this run, as far as it is one run of a suite."""
+def _following(policy: str, options: EvaluateOptions, offline: OfflineOptions | None) -> str:
+    """The command that makes a page of this run, as far as it is one run."""
+    if offline is not None:
+        return f"rilaas evaluate {policy} --dataset {offline.dataset} --report report.html"
     if options.sweep is not None or options.against:
         return "add --report report.html to this command, for a page with charts"
     episodes = f" --episodes {options.episodes}" if options.episodes else ""
@@ -103,7 +105,14 @@ def _following(policy: str, options: EvaluateOptions) -> str:
     return f"rilaas evaluate {policy} {suite} --report report.html"
 
 
-def _run(policy: str, options: EvaluateOptions, course: Course) -> Outcome:
+def _drive(
+    policy: str, options: EvaluateOptions, settings: Settings, output: Output, recording: RunRecording | None
+) -> Outcome:
+    suite = read_suite(options.suite, None if options.until_decided else options.episodes)
+    from rilaas.evaluate.driving import Latency
+
+    latency, simulator = Latency.parse(options.latency), check_simulator_is_there(options.simulator)
+    course = Course(suite, latency, settings, options.workers, output, recording, simulator)
     if options.sweep is not None:
         return sweep(policy, course, options.sweep)
     if options.until_decided:

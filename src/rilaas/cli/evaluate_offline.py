@@ -13,11 +13,9 @@ import click
 
 from rilaas.cli.config import Settings
 from rilaas.cli.evaluate_suite import Outcome
-from rilaas.cli.hub_target import keep_report, open_hub
-from rilaas.cli.output import Output, write_text
+from rilaas.cli.output import Output
 from rilaas.cli.policy import open_policy
-from rilaas.cli.progress import exit_code
-from rilaas.core import InvalidInput, ModelRef, Policy
+from rilaas.core import InvalidInput, Policy
 
 if TYPE_CHECKING:
     from rilaas.evaluate.offline import Progress
@@ -66,48 +64,18 @@ def offline_options(command: _F) -> _F:
     return wrapped  # type: ignore[return-value]
 
 
-def evaluate_offline(
-    ctx: click.Context,
-    policy: str,
-    offline: OfflineOptions,
-    settings: Settings,
-    output: Output,
-    page: Path | None,
-    keep: str | None,
-) -> None:
-    """Judge a policy on a data set, report, and end the command.
+def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output: Output) -> Outcome:
+    """Judge a policy on a data set.
 
     Args:
-        ctx: Of the command.
         policy: As ``open_policy`` reads it.
         offline: On what, and how.
         settings: Of this call.
-        output: Where data and talk go.
-        page: Where the HTML goes; None for nowhere.
-        keep: The model at the hub that gets the report; None for none.
+        output: Where the talk goes.
 
     Raises:
-        InvalidInput: A flag of driving was given too.
         RilaasError: The policy or the data set cannot be opened, or do not fit together.
     """
-    refuse_drive_flags(ctx)
-    kept = ModelRef.parse(keep) if keep else None
-    hub = ctx.with_resource(open_hub(settings)) if kept else None
-    outcome = run_offline(policy, offline, settings, output)
-    report = outcome.report
-    if page is not None:
-        write_text(page, report.to_html())
-        output.talk(f"wrote {page}")
-    output.report(report)
-    if hub is not None and kept is not None:
-        output.talk(f"kept: {keep_report(hub, report, kept)}")
-    following = f"rilaas evaluate {policy} --dataset {offline.dataset} --report report.html"
-    output.finish(report, "" if page else following)
-    ctx.exit(exit_code(report, is_whole=outcome.is_whole))
-
-
-def run_offline(policy: str, offline: OfflineOptions, settings: Settings, output: Output) -> Outcome:
-    """What came of a policy on a data set; see ``evaluate_offline``."""
     from rilaas.evaluate.offline import evaluate_dataset, open_datasets
 
     shown = _Shown(output)
