@@ -97,6 +97,8 @@ def test_a_verdict_says_where_more_differs_than_the_policy(make_report):
     words = verdict_text(compare(one, two), "here", "there")
     assert words.endswith("; not only the policies differ, but latency (none: the world waits against measured)")
     assert "not only" not in verdict_text(compare(one, one), "here", "there")
+    older = replace(one, provenance=replace(one.provenance, version="0"))
+    assert verdict_text(compare(one, older), "here", "there").endswith(", but rilaas (1 against 0)")
 
 
 def test_a_report_that_names_no_suite_is_refused(make_report):

@@ -222,6 +222,7 @@ def _other_conditions(a: Report, b: Report) -> tuple[str, ...]:
     """What the verdict is on beside the policies: a policy here against one far away differs in its latency too."""
     one, two = a.facts("Suite"), b.facts("Suite")
     pairs = {name: (str(one.get(name, "none")), str(two.get(name, "none"))) for name in _CONDITIONS}
+    pairs["rilaas"] = a.provenance.version, b.provenance.version  # which may have other rules
     return tuple(f"{name} ({x} against {y})" for name, (x, y) in pairs.items() if x != y)
 
 
