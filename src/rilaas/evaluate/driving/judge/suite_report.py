@@ -148,7 +148,7 @@ def _summary(
     if "driven_lane_m" in metrics:
         sentences.append(f"Along the lane: {metric_text(metrics['driven_lane_m'])}")
     if "lane_time_share" in metrics:
-        sentences.append(f"Time in lane while it drove: {metric_text(metrics['lane_time_share'])}")
+        sentences.append(f"Time in lane: {metric_text(metrics['lane_time_share'])}")
     if unscored := sum(not episode.result.is_scored for episode in episodes):
         sentences.append(f"{unscored} could not be scored, for nobody answered or the simulator was gone")
     if again := sum(bool(episode.lost) and episode.result.is_scored for episode in episodes):
