@@ -185,11 +185,19 @@ def test_leaving_the_road_while_nobody_answers_is_an_infrastructure_failure_too(
 
 
 def test_answers_after_the_deadline_are_lost():
-    result = rollout(Scripted((0.5, 0.5)), scenario(), Latency.fixed(0.2), deadline_s=0.1)
+    result = rollout(Scripted((0.5, 0.5), total_s=0.2), scenario(), Latency.measured(), deadline_s=0.1)
     assert result.status == "infrastructure_failure"
     assert set(result.counts) == {"deadline_exceeded"}
     assert "100 ms" in result.reason
     assert rollout(Scripted((0.5, 0.5)), scenario(), Latency.fixed(0.09), deadline_s=0.1).status == "completed"
+
+
+def test_answers_that_the_experiment_makes_too_late_are_lost_but_are_no_outage():
+    """Every answer takes 0.2 s of at most 0.1 s: the robot stands all the time, which says something about it."""
+    result = rollout(Scripted((0.5, 0.5)), scenario(), Latency.fixed(0.2), deadline_s=0.1)
+    assert (result.status, result.is_scored) == ("completed", True)
+    assert set(result.counts) == {"deadline_exceeded"}
+    assert np.ptp(result.poses, axis=0).max() == 0.0
 
 
 def test_a_model_that_fails_is_a_policy_failure():

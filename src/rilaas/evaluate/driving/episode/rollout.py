@@ -120,9 +120,10 @@ def rollout(
     The policy sees the newest frame whenever it is free, or what the scenario's camera faults make of it. Its answer
     comes into force when its latency has passed; until then the wheels keep the command before (standing still at
     first), and frames that come meanwhile are dropped. An error of the way (unavailable, too late, rate limited)
-    keeps the command too. Where none of the calls in ``MAX_OUTAGE_S`` or of a shorter episode is answered, or an end
-    rule holds while the last call failed, or the simulator is gone, the episode is an ``infrastructure_failure``.
-    With a latency that is not measured, the same scenario gives the same bytes.
+    keeps the command too; so does one that the latency makes too late. Where none of the calls in ``MAX_OUTAGE_S`` or
+    of a shorter episode is answered, or an end rule holds while the last call failed, or the simulator is gone, the
+    episode is an ``infrastructure_failure``. With a latency that is not measured, the same scenario gives the same
+    bytes.
 
     Args:
         policy: Takes ``image`` (1, 120, 160, 3) uint8 RGB, gives ``wheels`` (1, 2) float32.
@@ -257,10 +258,13 @@ class _Episode:
         if wheels is not None and not all(map(math.isfinite, wheels)):
             self.status, self.reason = "policy_failure", f"The policy gave wheels {wheels}."
             return None, 0.0
-        if wheels is not None and self.deadline_s is not None and latency_s > self.deadline_s:
+        is_late = wheels is not None and self.deadline_s is not None and latency_s > self.deadline_s
+        if is_late and self.deadline_s is not None:
             wheels, failed, latency_s = None, DeadlineExceeded.code, self.deadline_s
             self.reason = f"An answer took longer than {value_text(self.deadline_s, 's')}."
         self._note(failed, latency_s, spent_s, timing.server)
+        if is_late and self.latency.mode != "measured":
+            self.failed = ""  # the experiment has it late: that is no outage, and is scored
         return wheels, latency_s
 
     def _look(self, newest: int) -> Frame:
