@@ -86,7 +86,13 @@ def test_the_headline_shows_means_with_intervals_and_latencies_by_server(report)
     page = report.to_html()
     headline = page[page.index('<dl class="headline">') : page.index("</dl>")]
     assert headline.count('class="tile"') == 4  # distance, lane time, edge, cloud
-    for words in ("12.5 m", "[11.2-13.8], n=6", "Round trip edge", "6.00 ms", "median; p99 198&nbsp;ms, n=3"):
+    for words in (
+        "12.5 <span>m</span>",
+        "[11.2-13.8], n=6",
+        "Round trip edge",
+        "6.00 <span>ms</span>",
+        "median; p99 198&nbsp;ms, n=3",
+    ):
         assert words in headline
 
 

@@ -88,8 +88,10 @@ def _headline(report: Report) -> str:
 
 
 def _tile(title: str, large: str, small: str) -> str:
+    number, _, unit = large.partition(" ")
+    told = f"{escape(number)} <span>{escape(unit)}</span>" if unit else escape(number)
     return (
-        f'<div class="tile"><dt>{escape(title)}</dt><dd class="mean">{escape(large)}</dd>'
+        f'<div class="tile"><dt>{escape(title)}</dt><dd class="mean">{told}</dd>'
         f'<dd class="interval">{escape(small).replace(" ms", "&nbsp;ms")}</dd></div>'
     )
 
