@@ -1,6 +1,8 @@
 """Comparing policies and latencies from the command line."""
 
 import json
+import re
+import signal
 
 import pytest
 
@@ -74,6 +76,17 @@ def test_a_report_from_another_simulator_is_refused_before_anything_is_driven(ca
     assert done.code == 2
     assert "was driven in gym-duckietown, not in tile-world" in done.error
     assert "drives" not in done.err
+
+
+def test_ctrl_c_while_the_second_drives_is_said_with_how_far_it_came(start, model, still, eight):
+    process = start("evaluate", still, "--suite", eight, "--episodes", 60, "--against", model)
+    for awaited in (" drives ", " drives ", "  2/60"):
+        while awaited not in (line := process.stderr.readline()):
+            assert line, "it ended early"
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(r"Interrupted: .* drove [0-9]+ of 60 episodes", " ".join(out.split()))
 
 
 def test_two_policies_drive_until_it_is_decided(call, model, still, eight):

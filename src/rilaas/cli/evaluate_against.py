@@ -47,7 +47,12 @@ def against(text: str, others: Sequence[str], course: Course, metric: str = "") 
         reports[_free(other, reports)] = report
     if len(reports) == 1:
         return Outcome(next(iter(reports.values())), is_whole)
-    return Outcome(compared(reports, metric or headline_metric(*reports.values())), is_whole)
+    report = compared(reports, metric or headline_metric(*reports.values()))
+    for name, each in list(reports.items())[1:]:
+        if name not in kept and len(each.episodes) < len(course.suite.scenarios):
+            ended = f"Interrupted: {name} drove {len(each.episodes)} of {len(course.suite.scenarios)} episodes."
+            report = replace(report, summary=f"{ended} {report.summary}")
+    return Outcome(report, is_whole)
 
 
 def compared(reports: Mapping[str, Report], metric: str) -> Report:

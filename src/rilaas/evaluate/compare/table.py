@@ -16,7 +16,7 @@ def verdict_text(comparison: Comparison, a: str, b: str) -> str:
     what = {"better": f"{a} is better than {b}", "worse": f"{a} is worse than {b}"}.get(
         verdict, f"{a} against {b}: {verdict}"
     )
-    few = f" ({LEAST_PAIRS} pairs are the least that can tell one)" if comparison.n < LEAST_PAIRS else ""
+    few = f" (a verdict needs {LEAST_PAIRS} pairs)" if comparison.n < LEAST_PAIRS else ""
     other = f"; not only the policies differ, but {', '.join(comparison.conditions)}" if comparison.conditions else ""
     return f"{comparison.metric}: {what}, difference {metric_text(comparison.difference)}{few}{other}"
 
