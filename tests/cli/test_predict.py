@@ -175,3 +175,9 @@ def test_doctor_reaches_a_fleet_and_tells_when_it_does_not(call, fleet):
     bad = call("doctor", "--target", "127.0.0.1:1", *remote(fleet)[2:])
     assert bad.code == 20
     assert "target: Is the interceptor running" in bad.err
+
+
+def test_a_missing_certificate_is_answered_with_the_flag_that_names_it(call, tmp_path):
+    done = call("predict", "lane-following", "--target", "127.0.0.1:1", "--ca", tmp_path / "ca.pem")
+    assert done.code == 3
+    assert "Give the certificate of the fleet's authority with --ca" in done.error

@@ -61,6 +61,11 @@ def open_policy(text: str, settings: Settings) -> Iterator[Opened]:
         from rilaas.client import RobotClient
 
         ref = _reference(text)
+        if not settings.ca_path.expanduser().is_file():
+            raise NotFound(
+                f"There is no file {settings.ca_path}.",
+                "Give the certificate of the fleet's authority with --ca; `rilaas up` prints where it is.",
+            )
         with RobotClient(
             settings.target,
             ref.model,
