@@ -178,6 +178,8 @@ def test_doctor_reaches_a_fleet_and_tells_when_it_does_not(call, fleet):
 
 
 def test_a_missing_certificate_is_answered_with_the_flag_that_names_it(call, tmp_path):
-    done = call("predict", "lane-following", "--target", "127.0.0.1:1", "--ca", tmp_path / "ca.pem")
+    np.savez(tmp_path / "in.npz", image=np.zeros((1, 120, 160, 3), np.uint8))
+    asked = ("predict", "lane-following", tmp_path / "in.npz", "--target", "127.0.0.1:1")
+    done = call(*asked, "--ca", tmp_path / "ca.pem")
     assert done.code == 3
     assert "Give the certificate of the fleet's authority with --ca" in done.error
