@@ -53,7 +53,7 @@ def test_the_demo_drives_reports_and_leaves_nothing_behind(tmp_path, suite):
     for word in (
         "driven_lane_m",
         "lane_time_share",
-        "lateral_deviation_m_s",
+        "driving_score",
         "round_trip_s",
         "edge-1",
         "cloud-1",
