@@ -4,7 +4,7 @@ import io
 import json
 import re
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -133,6 +133,56 @@ HUGE = as_npy(np.zeros((2, 3))).replace(b"(2, 3)", b"(9**9)")
 def test_what_is_no_recording_is_refused_with_a_reason(data):
     with pytest.raises(InvalidInput, match=r"no recording|A recording"):
         read_recording(data)
+
+
+def about(**values):
+    """A recording's file whose description has other values in it."""
+    found = json.loads(np.load(io.BytesIO(write_recording(recording())))["about"].tobytes())
+    data = json.dumps(found | values, default=asdict).encode()
+    return changed("about.npy", as_npy(np.frombuffer(data, np.uint8)))
+
+
+def packed_by_lzma():
+    """A file whose parts are packed by LZMA, one of them damaged."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_LZMA) as new:
+        new.writestr("t_s.npy", as_npy(np.zeros(99)))
+    data = bytearray(target.getvalue())
+    data[60:70] = b"\x55" * 10
+    return bytes(data)
+
+
+SIGNALS = [{"name": "speed_m_per_s", "unit": "m/s"}]
+SHOWN = asdict(View("Speed", ("speed_m_per_s",), "m/s"))
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (packed_by_lzma(), "packed in another way"),
+        # What is small as a file and is large when it is read: a description, a byte for each number, many lanes ...
+        (changed("about.npy", as_npy(np.frombuffer(b"[" + b"[]," * 2**22 + b"0]", np.uint8))), "too large"),
+        (changed("poses.npy", as_npy(np.zeros((41, 3), np.uint8))), "no array of a recording"),
+        (changed("lanes/end.npy", as_npy(np.zeros(200_001, np.int64))), "more than 200000 lanes"),
+        (changed("film/end.npy", as_npy(np.zeros(200_001, np.int64))), "more than 200000 pictures"),
+        (changed("lanes/end.npy", as_npy(np.array([-1, 10**12]))), "do not fit their points"),
+        # ... or when it is shown: 41 values, 100_000 times.
+        (about(views=[{**SHOWN, "signals": ["speed_m_per_s"] * 100_000}]), "more than 4000000 values"),
+        (about(signals=SIGNALS * 3000), "it has 3000 signals"),
+        # What cannot be written as JSON again.
+        (about(views=[{**SHOWN, "limit": 1e300, "factor": 1e300}]), "is not a number"),
+        (about(robot={"length_m": 1.0, "width_m": 1.0, "\ud800": 1.0}), "surrogates not allowed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_is_made_to_break_who_reads_it_is_refused(data, told):
+    with pytest.raises(InvalidInput, match=told):
+        read_recording(data)
+
+
+def test_parts_that_nobody_knows_are_not_read():
+    made = changed("later.npy", b"of another version")
+    assert same(read_recording(made), recording())
 
 
 def test_a_file_that_is_too_large_is_not_read():

@@ -34,11 +34,19 @@ from rilaas.report.provenance import Provenance
 
 SUFFIX = ".rilaas.npz"
 MAX_FILE_BYTES = 64 * 2**20
-_MAX_BYTES = 256 * 2**20  # of what is in it
+_MAX_BYTES = 128 * 2**20  # of what is in it
+_MAX_PART_BYTES = {"about": 8 * 2**20, "map_svg": 16 * 2**20, "film/jpeg": MAX_FILE_BYTES}
 _MAX_MEMBERS = 2000
 _MAX_STAMPS = 200_000
+_MAX_LANES = 200_000
+_MAX_SHOWN = 4_000_000  # values in all plots: a signal may be shown more than once
 _FORMAT = 1
-_KINDS = ("u1", "i8", "f8")
+_KINDS = {
+    **dict.fromkeys(("about", "map_svg", "film/jpeg", "light"), "u1"),
+    **dict.fromkeys(("film/end", "lanes/end"), "i8"),
+    **dict.fromkeys(("t_s", "poses", "film/t_s", "lanes/xy", "mover", "signal", "stamp"), "f8"),
+}
+"""Which numbers a part has, by its name or what its name begins with: read as they are, so that none is blown up."""
 # What zipfile, NumPy and json raise at bytes that are not what they say; NumPy reads a header as Python's source.
 _ERRORS = (
     *(zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, SyntaxError, TokenError),
@@ -96,6 +104,7 @@ def read_recording(data: bytes) -> Recording:
     try:
         arrays = _arrays(data)
         document = json.loads(arrays["about"].tobytes())
+        json.dumps(document, ensure_ascii=False).encode()  # half of a character could not be written again
         return _recording(document, arrays)
     except InvalidInput:
         raise
@@ -110,17 +119,26 @@ def _arrays(data: bytes) -> dict[str, np.ndarray]:
         infos = archive.infolist()
         if len(infos) > _MAX_MEMBERS or sum(info.file_size for info in infos) > _MAX_BYTES:
             raise _wrong("there is too much in it")
-        return {info.filename.removesuffix(".npy"): _array(archive, info) for info in infos}
+        named = [(info.filename.removesuffix(".npy"), info) for info in infos]
+        return {name: _array(archive, info, kind) for name, info in named if (kind := _kind_of(name))}
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+def _kind_of(name: str) -> str:
+    """What numbers a part has; '' where it is none of ours."""
+    return _KINDS.get(name) or _KINDS.get(name.partition("/")[0], "")
+
+
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kind: str) -> np.ndarray:
+    limit = _MAX_PART_BYTES.get(info.filename.removesuffix(".npy"), _MAX_BYTES)
+    if info.file_size > limit or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise _wrong(f"{info.filename!a} is too large, or packed in another way than ours")
     with archive.open(info) as member:
         content = member.read(info.file_size + 1)  # no more than its directory says
     file = io.BytesIO(content)
     if np.lib.format.read_magic(file) != (1, 0):
         raise _wrong(f"{info.filename!a} is of another version of the format")
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if is_fortran or dtype.str[1:] not in _KINDS or len(shape) > 2 or min(shape, default=0) < 0:
+    if is_fortran or dtype.str[1:] != kind or len(shape) > 2 or min(shape, default=0) < 0:
         raise _wrong(f"{info.filename!a} is no array of a recording")
     if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
         raise _wrong(f"{info.filename!a} is cut off")
@@ -133,19 +151,24 @@ def _recording(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
     t_s = _column(arrays["t_s"])
     if len(t_s) > _MAX_STAMPS:
         raise _wrong(f"it has {len(t_s)} stamps; at most {_MAX_STAMPS} are taken")
+    views = tuple(map(_view, document["views"]))
+    if sum(arrays[f"signal/{name}"].size for view in views for name in view.signals) > _MAX_SHOWN:
+        raise _wrong(f"its plots have more than {_MAX_SHOWN} values")
+    if len(document["signals"]) > _MAX_MEMBERS:
+        raise _wrong(f"it has {len(document['signals'])} signals")
     return Recording(
         about=_about(document["about"]),
         t_s=t_s,
-        poses=arrays["poses"].astype(np.float64),
+        poses=_floats(arrays["poses"]),
         robot=_box(document["robot"]),
         ground=MapPicture(arrays["map_svg"].tobytes(), **_numbers(document["ground"])),
         film=tuple(_film(arrays)),
         movers=tuple(
-            Mover(str(each["name"]), str(each["kind"]), _box(each["box"]), arrays[f"mover/{k}"].astype(np.float64))
+            Mover(str(each["name"]), str(each["kind"]), _box(each["box"]), _floats(arrays[f"mover/{k}"]))
             for k, each in enumerate(document["movers"])
         ),
         lights=tuple(
-            Light(_pose(each["pose"]), float(each["half_width_m"]), arrays[f"light/{k}"].astype(np.uint8))
+            Light(_pose(each["pose"]), float(each["half_width_m"]), arrays[f"light/{k}"])
             for k, each in enumerate(document["lights"])
         ),
         marks=tuple(
@@ -161,8 +184,8 @@ def _recording(document: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) ->
             )
             for each in document["signals"]
         ),
-        views=tuple(map(_view, document["views"])),
-        lanes=tuple(np.split(arrays["lanes/xy"].astype(np.float64), arrays["lanes/end"].tolist())[:-1]),
+        views=views,
+        lanes=_lanes(arrays["lanes/xy"], arrays["lanes/end"]),
     )
 
 
@@ -194,6 +217,8 @@ def _about(row: Mapping[str, Any]) -> About:
 
 
 def _view(row: Mapping[str, Any]) -> View:
+    if row["limit"] is not None:
+        _finite(_finite(row["limit"]) * _finite(row["factor"]))  # as it is shown
     return View(
         title=str(row["title"]),
         signals=tuple(str(name) for name in row["signals"]),
@@ -206,6 +231,8 @@ def _view(row: Mapping[str, Any]) -> View:
 
 
 def _film(arrays: Mapping[str, np.ndarray]) -> list[tuple[float, bytes]]:
+    if max(arrays["film/end"].size, arrays["film/t_s"].size) > _MAX_STAMPS:
+        raise _wrong(f"it has more than {_MAX_STAMPS} pictures")
     data, ends, t_s = arrays["film/jpeg"].tobytes(), arrays["film/end"].tolist(), arrays["film/t_s"].tolist()
     if len(ends) != len(t_s) or ends != sorted(ends) or (ends or [0])[-1] != len(data):
         raise _wrong("its pictures do not fit their stamps")
@@ -213,6 +240,15 @@ def _film(arrays: Mapping[str, np.ndarray]) -> list[tuple[float, bytes]]:
     if not all(picture.startswith(_JPEG) for picture in pictures):
         raise _wrong("a picture in it is no JPEG")
     return list(zip(t_s, pictures, strict=True))
+
+
+def _lanes(points: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, ...]:
+    if end.ndim != 1 or len(end) > _MAX_LANES:
+        raise _wrong(f"it has more than {_MAX_LANES} lanes")
+    ends = end.tolist()
+    if ends != sorted(ends) or (ends or [0])[0] < 0 or (ends or [0])[-1] != len(points):
+        raise _wrong("its lanes do not fit their points")
+    return tuple(np.split(_floats(points), ends)[:-1])
 
 
 def _ground(ground: MapPicture) -> dict[str, Any]:
@@ -241,7 +277,11 @@ def _finite(value: Any) -> float:
 def _column(array: np.ndarray) -> np.ndarray:
     if array.ndim != 1:
         raise ValueError("a column of it is no list of numbers")
-    return array.astype(np.float64)
+    return _floats(array)
+
+
+def _floats(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float64, copy=False)
 
 
 def _bytes(data: bytes) -> np.ndarray:
