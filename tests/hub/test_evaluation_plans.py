@@ -59,7 +59,9 @@ def test_a_collaborator_sees_how_far_it_is_but_not_the_log(alice, bob, seeing, b
     ("text", "told"),
     [
         ("name = ", "The suite: suite.toml is not valid TOML"),
-        ("x = " + "[" * 5000, "The suite is nested too deeply"),
+        ("x = " + "[" * 5000, "nested too deeply"),
+        ("x = " + "9" * 5000, "a number in it is too large"),
+        (SUITE.replace("[world]", "[spawn]\nlateral_tolerance_m = 1e308\n[world]"), "is a length from 0 to"),
         (SUITE.replace("oval", "ovel"), "There is no map 'ovel' on the hub. Did you mean 'oval'?"),
         (SUITE.replace("oval", "../../../etc/map.yaml"), "There is no map '../../../etc/map.yaml' on the hub."),
         (

@@ -44,6 +44,10 @@ def parse_toml(text: str, where: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidInput(f"{where} is not valid TOML: {error}.") from None
+    except ValueError:  # of int(), which takes some thousand digits
+        raise InvalidInput(f"{where} is not valid TOML: a number in it is too large.") from None
+    except RecursionError:
+        raise InvalidInput(f"{where} is not valid TOML: it is nested too deeply.") from None
 
 
 def checked_table(value: Any, where: str, known: Collection[str] | None = None) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from rilaas.evaluate.driving.road.stop_line import stop_lines
         ({"command_delay_s": -0.1}, "command_delay_s = -0.1; it is a number >= 0"),
         ({"wheel_gain_spread": math.inf}, "wheel_gain_spread = inf"),
         ({"camera_noise": math.nan}, "camera_noise = nan"),
+        ({"command_delay_s": 61.0}, "command_delay_s = 61.0; it is at most 60"),
+        ({"start": (1e7, 0.0, 0.0)}, "it is (x [m], y [m], heading [rad])"),
         ({"start": (0.0, 0.0, math.nan)}, "it is (x [m], y [m], heading [rad])"),
     ],
 )
@@ -62,7 +64,9 @@ def test_surroundings_that_make_no_sense_are_refused(kind, fields, message):
     assert message in str(error.value)
 
 
-@pytest.mark.parametrize("fields", [{"lateral_tolerance_m": -0.1}, {"heading_tolerance_rad": 4.0}])
+@pytest.mark.parametrize(
+    "fields", [{"lateral_tolerance_m": -0.1}, {"lateral_tolerance_m": 1e308}, {"heading_tolerance_rad": 4.0}]
+)
 def test_a_spawn_rule_that_makes_no_sense_is_refused(fields):
     with pytest.raises(InvalidInput, match=next(iter(fields))):
         Spawn(**fields)

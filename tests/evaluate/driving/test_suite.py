@@ -202,6 +202,12 @@ SCENARIO = '[[scenarios]]\nmap = "oval"\nseeds = [1]\n'
         ("[constants]\nomega = 1\n" + SCENARIO, "[constants]: there is no key 'omega'"),
         ("[constants]\nnu = 1.0\n" + SCENARIO, "[constants]: The constants break the order of the traffic laws"),
         (SCENARIO + 'appearance = "dark"', "has appearance 'dark'"),
+        (SCENARIO + f"command_delay_s = {'9' * 400}", "it is a number >= 0"),
+        (SCENARIO + f"start = [0, 0, {'9' * 400}]", "a number is too large"),
+        (SCENARIO + '[[thresholds]]\nmetric = "survival_s"\nat_least = nan', "at_least is no finite number"),
+        (SCENARIO + f'[[thresholds]]\nmetric = "survival_s"\nat_least = {"9" * 400}', "is no finite number"),
+        (f"obstacles = [{'{},' * 5000}]\n{SCENARIO}", "[[scenarios]] 1 has 5000 obstacles; it has at most 100"),
+        (f"obstacles = [{'{count = 100},' * 2}]\n{SCENARIO}", "has 200 obstacles; it has at most 100"),
         (SCENARIO + 'end = ["crash"]', "has no end rule 'crash'"),
     ],
 )

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass, field
 
 from rilaas.core import InvalidInput, did_you_mean
 from rilaas.evaluate.driving.road.tile_map import ROAD_KINDS
 from rilaas.evaluate.driving.scenario.camera_faults import CameraFaults
-from rilaas.evaluate.driving.scenario.surroundings import Duckies, Lights, Obstacle, Traffic, is_pose
+from rilaas.evaluate.driving.scenario.surroundings import (
+    MAX_ACTORS,
+    MAX_LENGTH_M,
+    Duckies,
+    Lights,
+    Obstacle,
+    Traffic,
+    is_pose,
+)
 
 APPEARANCES = ("fixed", "varied", "light", "colours", "camera")
 """``fixed``: the same look always. ``varied``: all is drawn from the seed. ``light``, ``colours``, ``camera`` (its
@@ -21,6 +30,9 @@ move."""
 
 BLOCKED_S = 30.0
 """Standing still for so long is ``blocked`` [s]."""
+
+MAX_DELAY_S = 60.0
+"""From command to wheels [s]."""
 
 TASKS = ("LF", "LFV", "LFI")
 """Lane following; with other vehicles; with crossings and their lights too: which traffic laws count."""
@@ -48,8 +60,8 @@ class Spawn:
     def __post_init__(self) -> None:
         for name in ("lateral_tolerance_m", "line_clearance_m"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0.0):
-                raise InvalidInput(f"{name} is {value}; it is a length >= 0 [m].")
+            if not 0.0 <= value <= MAX_LENGTH_M:
+                raise InvalidInput(f"{name} is {value}; it is a length from 0 to {MAX_LENGTH_M:g} [m].")
         if not 0.0 <= self.heading_tolerance_rad <= math.pi:
             raise InvalidInput(f"heading_tolerance_rad is {self.heading_tolerance_rad}; it is from 0 to pi [rad].")
         for kind in self.kinds:
@@ -132,8 +144,14 @@ class Scenario:
             raise InvalidInput(f"Scenario {self.name!r} has duration_s = {self.duration_s}; from dt_s to one day.")
         for name in _AMOUNTS:
             value = getattr(self, name)
-            if not (math.isfinite(value) and value >= 0.0):
+            if not 0.0 <= value <= sys.float_info.max:
                 raise InvalidInput(f"Scenario {self.name!r} has {name} = {value}; it is a number >= 0.")
+        if self.command_delay_s > MAX_DELAY_S:
+            raise InvalidInput(
+                f"Scenario {self.name!r} has command_delay_s = {self.command_delay_s}; it is at most {MAX_DELAY_S:g}."
+            )
+        if (count := sum(obstacle.count for obstacle in self.obstacles)) > MAX_ACTORS:
+            raise InvalidInput(f"Scenario {self.name!r} has {count} obstacles; it has at most {MAX_ACTORS}.")
         if self.start is not None and not is_pose(self.start):
             raise InvalidInput(f"Scenario {self.name!r} has start {self.start}; it is (x [m], y [m], heading [rad]).")
 

@@ -31,6 +31,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from functools import partial
@@ -47,7 +48,7 @@ from rilaas.evaluate.driving.road.stop_line import stop_lines
 from rilaas.evaluate.driving.scenario.camera_faults import CameraFaults
 from rilaas.evaluate.driving.scenario.scenario import Scenario, Spawn
 from rilaas.evaluate.driving.scenario.suite import Suite, Threshold
-from rilaas.evaluate.driving.scenario.surroundings import Duckies, Lights, Obstacle, Traffic
+from rilaas.evaluate.driving.scenario.surroundings import MAX_ACTORS, Duckies, Lights, Obstacle, Traffic
 
 SUITES = Path(__file__).with_name("suites")
 MAX_EPISODES = 10_000
@@ -142,6 +143,8 @@ class _SuiteReader:
             table = {**self._table(document, key), **self._table(entry, key)}
             parts[key] = self._part(kind, table, f"{place}.{key}")
         obstacles = self._tables(entry if "obstacles" in entry else document, "obstacles")
+        if len(obstacles) > MAX_ACTORS:  # before they are made, once for each scenario
+            raise self._wrong(f"{place} has {len(obstacles)} obstacles; it has at most {MAX_ACTORS}")
         parts["obstacles"] = tuple(
             self._part(Obstacle, table, f"[[obstacles]] {number}") for number, table in enumerate(obstacles, 1)
         )
@@ -184,8 +187,10 @@ class _SuiteReader:
         bounds = [key for key in ("at_least", "at_most") if key in entry]
         if len(bounds) != 1:
             raise self._wrong(f"{place} has {' and '.join(bounds) or 'no bound'}; it has at_least or at_most")
-        value = float(self._value(entry, bounds[0], (int, float), place))
-        return Threshold(metric, value, bounds[0] == "at_least", over)
+        value = self._value(entry, bounds[0], (int, float), place)
+        if not abs(value) <= sys.float_info.max:
+            raise self._wrong(f"{place}: {bounds[0]} is no finite number")
+        return Threshold(metric, float(value), bounds[0] == "at_least", over)
 
     def _made(self, make: Callable[[], Any], place: str) -> Any:
         try:
@@ -195,6 +200,8 @@ class _SuiteReader:
             raise InvalidInput(f"{self._path}: {where}{error.message}", error.hint) from None
         except (TypeError, ValueError) as error:
             raise self._wrong(f"{place}: a value has the wrong type ({error})") from None
+        except OverflowError:
+            raise self._wrong(f"{place}: a number is too large") from None
 
     def _check_types(self, kind: type, table: Mapping[str, Any], place: str) -> None:
         """Numbers where a value has a number by default, and so on: what is wrong is named by its key."""

@@ -16,6 +16,8 @@ PLACES = ("beside", "edge", "lane")
 so that a robot that keeps to the middle passes. ``lane``: in the middle of the lane, which is shut by it."""
 
 MAX_ACTORS = 100
+MAX_LENGTH_M = 1e6
+"""Farther than any map reaches [m]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,8 @@ class Obstacle:
 
 
 def is_pose(values: Sequence[float]) -> bool:
-    """Whether it is three finite numbers."""
-    return len(values) == 3 and all(map(math.isfinite, values))
+    """Whether it is three finite numbers, and a place that is not beyond all maps."""
+    return len(values) == 3 and math.isfinite(values[2]) and all(abs(each) <= MAX_LENGTH_M for each in values[:2])
 
 
 def _check_count(name: str, value: int) -> None:

@@ -12,14 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.scenario.scenario import MAX_DELAY_S
 
 Wheels = tuple[float, float]
 """Duty cycles (left, right) in [-1, 1]."""
 
 PHYSICS_DT_S = 0.001
 """Time step of the simulator's physics [s]: latencies of a millisecond count."""
-
-MAX_DELAY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from rilaas.evaluate.driving.road.lane_graph import LaneGraph, lane_graph
 from rilaas.evaluate.driving.road.map_file import load_map
 from rilaas.evaluate.driving.road.stop_line import StopLine
 from rilaas.evaluate.driving.road.tile_map import TileMap
-from rilaas.evaluate.driving.scenario.scenario import Scenario
+from rilaas.evaluate.driving.scenario.scenario import MAX_DELAY_S, Scenario
 from rilaas.evaluate.driving.scenario.start import start_pose
 from rilaas.evaluate.driving.view.appearance import Appearance, vary
 from rilaas.evaluate.driving.view.camera import Camera
@@ -241,7 +241,8 @@ def command_delay_of(scenario: Scenario) -> float:
     if not scenario.command_delay_spread_s:
         return scenario.command_delay_s
     rng = np.random.default_rng([scenario.seed, _DELAY])
-    return max(0.0, scenario.command_delay_s + scenario.command_delay_spread_s * float(rng.standard_normal()))
+    delay_s = scenario.command_delay_s + scenario.command_delay_spread_s * float(rng.standard_normal())
+    return min(max(0.0, delay_s), MAX_DELAY_S)
 
 
 def _factors(scenario: Scenario, stream: int, spread: float, count: int) -> list[float]:
