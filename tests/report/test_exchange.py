@@ -120,7 +120,19 @@ def test_a_report_from_before_medians_groups_and_reasons_were_kept_is_still_read
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"kind": 3}', '{"kind": "x", "verdict": "passed", "metrics": 3}', "null", '"kind"'],
+    [
+        "",
+        "[]",
+        "{}",
+        '{"kind": 3}',
+        '{"kind": "x", "verdict": "passed", "metrics": 3}',
+        "null",
+        '"kind"',
+        "[" * 100_000,
+        '{"kind": "x", "\\ud800": 1}',  # half a character: nothing could write it again
+        json.dumps({"kind": "x", "verdict": "passed", "metrics": {"m": {"unit": "m", "mean": 10**400}}}),
+    ],
+    ids=lambda text: text[:20],
 )
 def test_what_is_no_report_is_refused_with_a_hint(text):
     with pytest.raises(InvalidInput, match="not a report") as caught:

@@ -22,6 +22,7 @@ import base64
 import binascii
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ from rilaas.core import InvalidInput
 from rilaas.report.document import Cell, Episode, Figure, Report, Table
 from rilaas.report.metric import Metric, Percentiles
 from rilaas.report.provenance import Provenance
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")  # of a character beyond 16 bits, as JSON writes it
 
 
 def to_json(report: Report) -> str:
@@ -52,6 +55,8 @@ def from_json(text: str) -> Report:
     """See ``Report.from_json``."""
     try:
         document = json.loads(text)
+        if _HALF.search(text):
+            json.dumps(document, ensure_ascii=False).encode()  # half a character could not be written again
         return Report(
             kind=_text(document["kind"]),
             verdict=_text(document["verdict"]),
@@ -65,6 +70,11 @@ def from_json(text: str) -> Report:
         )
     except KeyError as error:
         raise InvalidInput(f"This is not a report: it has no {error}.", "Pass a file that --json wrote.") from None
+    except (OverflowError, RecursionError):
+        raise InvalidInput(
+            "This is not a report: a number is too large, or it is nested too deeply.",
+            "Pass a file that --json wrote.",
+        ) from None
     except (ValueError, TypeError, AttributeError, binascii.Error) as error:
         raise InvalidInput(f"This is not a report: {error}.", "Pass a file that --json wrote.") from None
 

@@ -105,11 +105,6 @@ def _read(data: bytes) -> Report:
         report = Report.from_json(text)
     except UnicodeDecodeError:
         raise InvalidInput("This is not a report: it is not UTF-8.", "Pass a file that --json wrote.") from None
-    except (OverflowError, RecursionError):
-        raise InvalidInput(
-            "This is not a report: a number is too large, or it is nested too deeply.",
-            "Pass a file that --json wrote.",
-        ) from None
     if len(report.episodes) > MAX_EPISODES or len(report.metrics) > _MAX_METRICS:
         raise InvalidInput(
             f"The report has {len(report.episodes)} episodes and {len(report.metrics)} metrics; "
