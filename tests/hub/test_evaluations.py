@@ -7,6 +7,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from rilaas.core import InvalidInput, NotFound, PermissionDenied
+from rilaas.core.toml import parse_toml
 from rilaas.hub.actions.evaluation import add_evaluation, delete_evaluation
 from rilaas.hub.models import Episode, Evaluation, Model, Variant, Version
 from rilaas.hub.queries.evaluation import evaluations_box, show_episode
@@ -131,6 +132,7 @@ def test_only_its_owner_deletes_it(alice, bob, lane, browser):
         b'{"kind": "x", "verdict": "great"}',
         data()[:-200],
         data().replace(b"Six drove.", b"Six \\u0000 drove."),
+        data().replace(b"Six drove.", b"Six \\ud800 drove."),
         data().replace(b'"n": 3', b'"n": Infinity'),
         data().replace(b'"seed": 3', b'"seed": 99999999999999999999'),
         data().replace(b'"mean": 0.9', b'"mean": "much"'),
@@ -191,6 +193,14 @@ def test_the_file_of_an_episode_is_a_suite(alice, tmp_path):
     path.write_text(show_episode(alice, pk, 3)["rerun"]["file"])
     (scenario,) = driving.read_suite(str(path)).scenarios
     assert (scenario.name, scenario.seed, scenario.duration_s) == ("oval", 3, 15.0)
+
+
+def test_the_file_of_an_episode_is_a_suite_whatever_it_is_called(alice, tmp_path):
+    """TOML takes neither halves of a character, as JSON writes a duck, nor DEL as it is."""
+    name = '\N{DUCK} \x7f " quoted'
+    made = data().replace(b'"scenario": "oval"', json.dumps({"scenario": name})[1:-1].encode())
+    pk = add_evaluation(alice, made).pk
+    assert parse_toml(show_episode(alice, pk, 3)["rerun"]["file"], "it")["scenarios"][0]["map"] == name
 
 
 def test_two_evaluations_are_compared_in_pairs_of_the_same_episode(alice, browser):

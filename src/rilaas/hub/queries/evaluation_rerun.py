@@ -33,7 +33,7 @@ def rerun(command: str, suite: str, scenario: str, seed: int) -> dict[str, str]:
     named = [row for row in known.get("scenarios", []) if scenario in (row.get("name"), row.get("map"))]
     own = [row for row in named if seed in row["seeds"]] or named
     row = {**(own[0] if own else {"map": scenario}), "seeds": [seed]}
-    lines = [f"name = {json.dumps(f'episode-{seed}')}", ""]
+    lines = [f"name = {_toml(f'episode-{seed}')}", ""]
     for key, table in known.items():
         if key in _OWN or not _KEY.fullmatch(key):
             continue
@@ -77,12 +77,12 @@ def _pairs(table: Mapping[str, Any]) -> list[str]:
 
 
 def _toml(value: Any) -> str:
-    """A value on one line of TOML; its strings and numbers are those of JSON."""
+    """A value on one line of TOML; its strings and numbers are those of JSON, but for characters as they are."""
     if isinstance(value, Mapping):
         return f"{{{', '.join(_pairs(value))}}}"
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
-    return json.dumps(value, default=str)
+    return json.dumps(value, default=str, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _command(command: str) -> str:
