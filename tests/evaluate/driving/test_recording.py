@@ -159,6 +159,24 @@ def test_two_worlds_of_one_name_get_two_files(tmp_path, episode):
     assert [path.name for path in recorder.files()] == [f"straight-on-1{SUFFIX}", f"straight-on-1-1{SUFFIX}"]
 
 
+def test_a_file_of_a_long_name_is_cut_and_stays_in_the_folder(tmp_path, episode):
+    """A name on a disk has at most 255 bytes: 200 ducks are 800."""
+    recorder = Recorder(tmp_path / "kept", Choice(None), ORIGIN)
+    for name in (
+        "\N{DUCK}" * 200,
+        "\N{CJK UNIFIED IDEOGRAPH-8F66}" * 200,
+        "\N{CJK UNIFIED IDEOGRAPH-8F66}" * 199,
+        "../../x",
+        "..",
+    ):
+        result = replace(episode.result, scenario=replace(episode.result.scenario, name=name))
+        recorder.add(replace(episode, result=result))
+    recorder.finish()
+    assert len({each.path for each in recorder.kept}) == 5
+    assert all(path.is_file() and path.parent == tmp_path / "kept" for path in recorder.files())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]
+
+
 def test_a_report_leads_to_the_pages_and_they_lead_back(tmp_path):
     page = tmp_path / "out" / "report.html"
     recorder, report = drive(tmp_path / "my drives", "worst:1", (0.3, 0.1, 0.2))

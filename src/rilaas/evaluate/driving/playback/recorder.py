@@ -19,6 +19,7 @@ FORMATS = ("mcap", "rrd")
 """What a recording can be exported to besides its own file and its page."""
 
 _SCORES = ("driving_score", "driven_lane_m")  # the first that an episode has says how bad it was
+_NAME_BYTES, _SEED_DIGITS = 120, 40  # of a file's name
 _Export = Callable[[Recording, Path], None]
 
 
@@ -122,9 +123,9 @@ class Recorder:
                 return
             self._kept.remove(best)
             best.path.unlink(missing_ok=True)
-        name = re.sub(r"[^\w.-]+", "-", f"{result.scenario.name}-{result.seed}")
+        name = _file_name(result.scenario.name, result.seed)
         taken = {each.path.name for each in self._kept}
-        if f"{name}{SUFFIX}" in taken:  # two worlds of one name
+        while f"{name}{SUFFIX}" in taken:  # two worlds of one name
             name = f"{name}-{index}"
         kept = Kept(result.scenario.name, result.seed, index, badness, self._folder / f"{name}{SUFFIX}")
         _write(kept.path, write_recording(record(episode, self._origin)))
@@ -179,6 +180,12 @@ def check_formats(formats: Iterable[str]) -> None:
     """
     for name in formats:
         _export(name)
+
+
+def _file_name(scenario: str, seed: int) -> str:
+    """What a disk takes as a name: no separators, and with all suffixes less than 255 bytes."""
+    words = re.sub(r"[^\w.-]+", "-", scenario).encode()[:_NAME_BYTES].decode(errors="ignore")
+    return f"{words}-{str(seed)[:_SEED_DIGITS]}"
 
 
 def _badness(episode: ScoredEpisode) -> tuple[bool, bool, float]:
