@@ -206,6 +206,12 @@ def test_a_model_that_fails_is_a_policy_failure():
     assert result.is_scored
 
 
+def test_a_model_that_failed_with_half_a_character_has_a_reason_that_can_be_written_down():
+    """Said: 10 005 characters, of which 4000 are kept; a zero byte and a lone surrogate are neither UTF-8 nor SQL."""
+    result = rollout(Scripted((0.5, 0.5), ModelFailed("a \0 \ud800" + "x" * 10_000)), scenario())
+    assert result.reason == "a \ufffd ?" + "x" * 3995
+
+
 def test_wheels_that_are_not_numbers_are_a_policy_failure():
     result = rollout(Scripted((math.nan, 0.5)), scenario())
     assert result.status == "policy_failure"

@@ -52,6 +52,7 @@ MAX_OUTAGE_S = 2.0
 """Longest time without an answer, before the episode is given up [s]."""
 
 _LATENCIES = 0x1A7E
+_MAX_REASON = 4000  # characters
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -315,7 +316,7 @@ class _Episode:
         return EpisodeResult(
             scenario=self.scenario,
             status=self.status,
-            reason=self.reason if self.status in {"policy_failure", "infrastructure_failure"} else "",
+            reason=_words(self.reason) if self.status in {"policy_failure", "infrastructure_failure"} else "",
             t_s=np.array([snapshot.tick for snapshot in self.log]) * self.simulator.tick_s,
             poses=np.array([snapshot.pose for snapshot in self.log]),
             commands=np.array(self.commands).reshape(-1, 2),
@@ -329,3 +330,8 @@ class _Episode:
             counts=dict(self.counts),
             film=tuple(self.film.pictures),
         )
+
+
+def _words(said: str) -> str:
+    """What a model said as every file and database takes it: no zero byte, no half of a character, no flood."""
+    return said[:_MAX_REASON].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
