@@ -2,7 +2,13 @@
 
 import pytest
 
-from tests.hub.drive_parts import fresh, push_hooks, started
+from rilaas.hub.actions.registry import delete_model
+from rilaas.hub.actions.sharing import unshare
+from rilaas.hub.models import Evaluation, Job, Recording
+from rilaas.hub.worker import evaluation as worker_evaluation
+from rilaas.hub.worker.driven import Driven
+from rilaas.report.playback import file as recording_file
+from tests.hub.drive_parts import MODEL, fresh, push_hooks, started
 
 pytestmark = pytest.mark.django_db
 HOOKS = """
@@ -57,3 +63,60 @@ def test_a_model_that_answers_something_else_ends_with_its_reason_and_the_worker
     again = started(alice)
     worker.do_all()
     assert fresh(again).job.error["message"] == failed.job.error["message"]
+
+
+def after_one_episode(monkeypatch, act):
+    """Do something when the first episode is written down."""
+    keep = Driven.keep
+
+    def keep_and_act(self, index, result):
+        keep(self, index, result)
+        if index == 0:
+            act()
+
+    monkeypatch.setattr(Driven, "keep", keep_and_act)
+
+
+def test_a_model_that_is_not_shared_any_more_is_driven_no_further(alice, bob, seeing, worker, monkeypatch):
+    evaluation = started(bob)
+    after_one_episode(monkeypatch, lambda: unshare(alice, "model", *MODEL, "bob"))
+    worker.do_all()
+    ended = fresh(evaluation)
+    assert (ended.job.state, ended.episodes.count()) == ("failed", 1)
+    assert "not shared any more" in ended.job.error["message"]
+
+
+def test_a_long_episode_of_a_model_that_is_not_shared_any_more_is_broken_off(alice, bob, seeing, worker, monkeypatch):
+    monkeypatch.setattr(worker_evaluation, "LOOK_S", 0.0)
+    evaluation = started(bob)
+    unshared = []
+
+    def tell(drive):
+        if not unshared:
+            unshared.append(unshare(alice, "model", *MODEL, "bob"))
+
+    monkeypatch.setattr(worker_evaluation._Drive, "_tell", tell)
+    worker.do_all()
+    assert (fresh(evaluation).job.state, fresh(evaluation).episodes.count()) == ("failed", 0)
+
+
+def test_a_model_that_is_deleted_while_it_drives_ends_the_job(alice, seeing, worker, monkeypatch):
+    evaluation = started(alice)
+    after_one_episode(monkeypatch, lambda: delete_model(alice, *MODEL))
+    worker.do_all()
+    job = Job.objects.get(pk=evaluation.job_id)
+    assert job.state == "failed"
+    assert "was deleted" in job.error["message"]
+    assert "Episode 1" not in job.log
+    assert not Evaluation.objects.exists()
+
+
+def test_a_drive_too_long_to_be_recorded_is_kept_without_recordings(alice, seeing, worker, monkeypatch):
+    monkeypatch.setattr(recording_file, "_MAX_STAMPS", 5)  # it is 200 000
+    evaluation = started(alice)
+    worker.do_all()
+    done = fresh(evaluation)
+    assert (done.job.state, done.episodes.count()) == ("done", 3)
+    assert "stamps; at most 5 are taken" in done.job.log
+    assert "Recordings of the 0 worst episodes are kept." in done.job.log
+    assert not Recording.objects.exists()

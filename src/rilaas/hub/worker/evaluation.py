@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rilaas.evaluate.driving import EpisodeResult, ScoredEpisode, Suite
 
 MAX_WORKED_S = 4 * 3600.0
+LOOK_S = 10.0  # how soon it is seen that the model was deleted or is not shared any more
 _SAID = 20  # reasons of failed episodes that the log tells one by one
 
 
@@ -131,7 +132,7 @@ class _Drive:
             self.work.say("The evaluation was deleted meanwhile, or is another worker's now.")
             return
         origin = Origin(name, self.suite, self.evaluation.plan["latency"], None, report.provenance)
-        count = keep_recordings(self.evaluation.pk, self.episodes, self.driven, origin)
+        count = keep_recordings(self.evaluation.pk, self.episodes, self.driven, origin, self.work.say)
         self.work.say(f"Recordings of the {count} worst episodes are kept.")
 
     def _one(self, index: int, model: Asked) -> None:
@@ -140,9 +141,15 @@ class _Drive:
 
         scenario = self.suite.scenarios[index]
         began_s, before = time.monotonic(), self._seconds()
+        _find(self.work)
+        looked_s = began_s
 
         def on_frame(t_s: float) -> None:
+            nonlocal looked_s
             self.work.check()
+            if time.monotonic() - looked_s >= LOOK_S:
+                _find(self.work)
+                looked_s = time.monotonic()
             if (done := int(before + t_s)) != self.work.done:
                 self.work.step(done)
             if self.work.worked_s > MAX_WORKED_S:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from django.db import IntegrityError
+
+from rilaas.core import InvalidInput
 from rilaas.hub.actions.recording import keep_file
 from rilaas.hub.blob_store import scratch
 from rilaas.hub.models import Episode
@@ -13,13 +16,20 @@ from rilaas.hub.worker.driven import Driven
 
 if TYPE_CHECKING:
     from rilaas.evaluate.driving import ScoredEpisode
+    from rilaas.evaluate.driving.playback.recorder import Kept
     from rilaas.evaluate.driving.playback.recording import Origin
 
 FILM_HZ = 10.0
 WORST = 3
 
 
-def keep_recordings(evaluation_id: int, episodes: Mapping[int, ScoredEpisode], driven: Driven, origin: Origin) -> int:
+def keep_recordings(
+    evaluation_id: int,
+    episodes: Mapping[int, ScoredEpisode],
+    driven: Driven,
+    origin: Origin,
+    say: Callable[[str], None],
+) -> int:
     """Keep recordings of the worst episodes; returns how many.
 
     Args:
@@ -27,6 +37,7 @@ def keep_recordings(evaluation_id: int, episodes: Mapping[int, ScoredEpisode], d
         episodes: By their places in the suite; the report has them in this order.
         driven: Where their films are.
         origin: What all recordings share.
+        say: Told why one is not kept: the drive was too long, or it was deleted meanwhile.
     """
     from rilaas.evaluate.driving.playback.recorder import Choice, Recorder
 
@@ -36,7 +47,16 @@ def keep_recordings(evaluation_id: int, episodes: Mapping[int, ScoredEpisode], d
         for index in sorted(episodes):
             result = driven.find(index, episodes[index].result.scenario)
             recorder.add(replace(episodes[index], result=result) if result else episodes[index])
-        kept = [(each, rows[each.index]) for each in recorder.kept if each.index in rows]
-        for each, row in kept:
-            keep_file(row, each.path)
-    return len(kept)
+        return sum(_keep(rows[each.index], each, say) for each in recorder.kept if each.index in rows)
+
+
+def _keep(row: Episode, kept: Kept, say: Callable[[str], None]) -> bool:
+    try:
+        keep_file(row, kept.path)
+    except InvalidInput as error:
+        say(f"Episode {kept.index} has no recording. {error.message}")
+        return False
+    except IntegrityError:
+        say(f"Episode {kept.index} was deleted meanwhile.")
+        return False
+    return True
