@@ -1,5 +1,6 @@
 """Where the latency of a prediction comes from."""
 
+import io
 import json
 
 import numpy as np
@@ -54,6 +55,21 @@ def test_a_file_without_latencies_is_told_with_what_would_be_right(tmp_path, nam
     with pytest.raises(InvalidInput) as caught:
         Latency.parse(f"drawn:{tmp_path / name}")
     assert words in str(caught.value)
+
+
+def test_an_array_that_says_more_than_it_has_or_is_none_of_seconds_is_refused(tmp_path):
+    """A header that promises 10^12 numbers, 7 TiB; complex numbers; Python objects, which would run code; several arrays."""
+    data = io.BytesIO()
+    np.save(data, np.zeros(3))
+    short, long = b"(3,), }" + b" " * 11, b"(999999999999,), }"
+    (tmp_path / "huge.npy").write_bytes(data.getvalue().replace(short, long))
+    np.save(tmp_path / "complex.npy", np.array([1j]))
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
+    np.savez(tmp_path / "many", a=np.zeros(3))
+    (tmp_path / "many.npz").rename(tmp_path / "many.npy")
+    for name in ("huge", "complex", "objects", "many"):
+        with pytest.raises(InvalidInput, match="has no latencies"):
+            Latency.parse(f"drawn:{tmp_path / name}.npy")
 
 
 def test_a_report_from_before_round_trips_were_kept_says_so(tmp_path):

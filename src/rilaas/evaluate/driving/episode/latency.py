@@ -120,14 +120,18 @@ def _recorded(path: Path) -> NDArray[np.float64]:
         if path.suffix == ".json":
             values = np.array(Report.from_json(path.read_text(encoding="utf-8")).samples.get("round_trip_s", ()))
         elif path.suffix == ".npy":
-            values = np.asarray(np.load(path, allow_pickle=False), np.float64).ravel()
+            with path.open("rb") as file:
+                stored = np.lib.format.read_array(file, allow_pickle=False)
+            if stored.dtype.kind not in "fiu":
+                raise ValueError(f"its values are {stored.dtype}, not numbers of seconds")
+            values = stored.astype(np.float64).ravel()
         else:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
                 values = np.loadtxt(path, ndmin=1).ravel()
     except RilaasError as error:
         raise InvalidInput(f"{path}: {error.message}", error.hint) from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:
         raise InvalidInput(
             f"{path} has no latencies: {error}.",
             "Give a report that --json wrote, or seconds, one a line or as .npy.",
