@@ -203,6 +203,20 @@ def test_the_file_of_an_episode_is_a_suite_whatever_it_is_called(alice, tmp_path
     assert parse_toml(show_episode(alice, pk, 3)["rerun"]["file"], "it")["scenarios"][0]["map"] == name
 
 
+@pytest.mark.parametrize("name", ["-1", "0", "", 'a"b', "a.b", "$[0]", "<script>alert(1)</script>"])
+def test_a_metric_may_have_any_name(alice, browser, name):
+    metrics = {name: summarize([1.0, 2.0], "<i>", "higher", group=name)}
+    runs = tuple(Run("oval", seed, "done", {name: 1.0 + seed}, absent={"<i>": name}) for seed in range(2))
+    hostile = Report("evaluation", "measured", metrics, Provenance("0", "", (0,), {}, ""), name, runs)
+    one, two = (add_evaluation(alice, hostile.to_json().encode()).pk for _ in range(2))
+    client = browser(alice)
+    for path in (f"{one}", f"{one}/episodes/1", f"compare?a={one}&b={two}"):
+        answer = client.get(f"/evaluations/{path}")
+        assert answer.status_code == 200
+        assert b"<script>alert" not in answer.content
+        assert b"<i>" not in answer.content
+
+
 def test_two_evaluations_are_compared_in_pairs_of_the_same_episode(alice, browser):
     """Six pairs differ by 0.5 m each: random signs reach that sum in 2 of 2^6 = 64 patterns, p = 0.031."""
     first = add_evaluation(alice, data(digest="sha256:s")).pk

@@ -197,7 +197,7 @@ def _others(person: Person, evaluation: Evaluation) -> list[dict[str, Any]]:
 
 def _worst_first(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> QuerySet[Episode]:
     """Failures first, then by the first metric that has a direction, as in ``rilaas.report``."""
-    ranked = [(name, metric.direction) for name, metric in metrics.items() if metric.direction]
+    ranked = [(name, each.direction) for name, each in metrics.items() if each.direction and not _is_index(name)]
     episodes = evaluation.episodes.select_related("recording")
     if not ranked:
         return episodes.order_by("-failed", "index")
@@ -205,6 +205,15 @@ def _worst_first(evaluation: Evaluation, metrics: Mapping[str, Metric]) -> Query
     value = KeyTransform(name, "metrics")
     worst = value.desc(nulls_first=True) if direction == "lower" else value.asc(nulls_first=True)
     return episodes.order_by("-failed", worst, "index")
+
+
+def _is_index(name: str) -> bool:
+    """Whether a path in JSON takes a name for a place in a list: databases refuse some, and sort by none."""
+    try:
+        int(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _finite(value: float) -> float | None:
