@@ -58,7 +58,7 @@ def test_a_file_without_latencies_is_told_with_what_would_be_right(tmp_path, nam
 
 
 def test_an_array_that_says_more_than_it_has_or_is_none_of_seconds_is_refused(tmp_path):
-    """A header that promises 10^12 numbers, 7 TiB; complex numbers; Python objects, which would run code; several arrays."""
+    """A header that promises 10^12 numbers, 7 TiB; complex numbers; objects, which would run code; several arrays."""
     data = io.BytesIO()
     np.save(data, np.zeros(3))
     short, long = b"(3,), }" + b" " * 11, b"(999999999999,), }"
