@@ -70,6 +70,7 @@ def test_a_collaborator_sees_how_far_it_is_but_not_the_log(alice, bob, seeing, b
         ),
         (SUITE.replace("[1, 2]", f"{list(range(500))}"), "at most 200"),
         (SUITE.replace("1.0", "86_000.0"), "time steps"),
+        (SUITE.replace("1.0", "6000.0").replace("[1, 2]", "[1]"), "an episode of 120,000 time steps"),
         (SUITE.replace('"short"', r'"a\u0000b"'), "printable"),
         (SUITE.replace("[1, 2]", f"[{2**63}]"), "63 bits"),
         (SUITE.replace("[world]", "[spawn]\nlateral_tolerance_m = 1e6\n[world]"), "start poses"),

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rilaas.hub import blob_store
 from rilaas.hub.actions.registry import delete_model
 from rilaas.hub.actions.sharing import unshare
 from rilaas.hub.models import Evaluation, Job, Recording
@@ -109,6 +110,15 @@ def test_a_model_that_is_deleted_while_it_drives_ends_the_job(alice, seeing, wor
     assert "was deleted" in job.error["message"]
     assert "Episode 1" not in job.log
     assert not Evaluation.objects.exists()
+
+
+def test_a_disk_without_room_ends_a_drive_before_it_is_full(alice, seeing, worker, monkeypatch):
+    evaluation = started(alice)
+    monkeypatch.setattr(blob_store, "RESERVE_BYTES", 2**62)
+    worker.do_all()
+    ended = fresh(evaluation)
+    assert ended.job.state == "failed"
+    assert "MB left" in ended.job.error["message"]
 
 
 def test_a_drive_too_long_to_be_recorded_is_kept_without_recordings(alice, seeing, worker, monkeypatch):

@@ -65,7 +65,7 @@ def check_room(size_bytes: int) -> None:
     free = shutil.disk_usage(home()).free
     if free - size_bytes < RESERVE_BYTES:
         raise Unavailable(
-            f"The hub's disk has {max(0, free) / 1e6:.0f} MB left, which is too little for this upload.",
+            f"The hub's disk has {max(0, free) / 1e6:.0f} MB left, which is too little.",
             "Who runs the hub has to make room.",
         )
 

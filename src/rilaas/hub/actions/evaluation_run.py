@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
@@ -23,9 +23,13 @@ from rilaas.hub.queries.tensor import signature_of
 from rilaas.hub.queries.variant import find_variant
 from rilaas.report import Episode, Report
 
+if TYPE_CHECKING:
+    from rilaas.evaluate.driving import Scenario
+
 LATENCIES = ("none", "fixed", "measured")
 MAX_LATENCY_S = 10.0
-_EPISODE_BYTES = 4 * 2**20  # about, while it is driven: most of it is the film
+_EPISODE_BYTES, _PICTURE_BYTES = 2 * 2**20, 4 * 2**10  # about, while it is driven
+_PICTURES_HZ = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def start_evaluation(person: Person, model: tuple[str, str], revision: str, cour
 
     check_driving(signature_of(variant.manifest))
     suite = read_plan(course.plan)
-    check_room(len(suite.scenarios) * _EPISODE_BYTES)
+    check_room(sum(map(_size_bytes, suite.scenarios)))
     what = f"{variant.version.model}:{variant.revision} in {suite.name}"
     with transaction.atomic():
         job = queue_job(person, EVALUATION, f"Evaluate {what}", {})
@@ -108,6 +112,12 @@ def start_evaluation(person: Person, model: tuple[str, str], revision: str, cour
         job.save(update_fields=["parameters", "total"])
         record(person, "evaluation started", str(variant.version.model), f"{what}, latency {course.plan['latency']}")
     return evaluation
+
+
+def _size_bytes(scenario: Scenario) -> int:
+    """About what an episode takes on the disk while the suite is driven."""
+    pictures = scenario.duration_s * min(_PICTURES_HZ, 1.0 / scenario.dt_s)
+    return _EPISODE_BYTES + round(pictures * _PICTURE_BYTES)
 
 
 def note_episodes(evaluation_id: int, attempt: int, episodes: Mapping[int, Episode]) -> None:

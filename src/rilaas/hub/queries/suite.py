@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_SUITE_BYTES = 64 * 2**10
 MAX_EPISODES = 200
 MAX_STEPS = 500_000  # of all episodes together: 200 minutes in steps of 0.05 s
+MAX_EPISODE_STEPS = 100_000  # one episode with 100 others is then half a GB in the worker
 _MAX_SEED = 2**63 - 1  # of a database's column
 _SUITES = Path(rilaas.__file__).parent / "evaluate" / "driving" / "scenario" / "suites"
 _FIRST = ("lf", "lfv", "intersections", "robustness")  # in a list; the others come by name
@@ -149,6 +150,12 @@ def _check_bounds(suite: Suite) -> None:
         raise InvalidInput(
             f"The suite's {count} episodes have {steps:,.0f} time steps; the hub drives at most {MAX_STEPS:,}.",
             "Make them shorter or fewer, or drive it on a machine of your own: rilaas evaluate ... --keep.",
+        )
+    longest = max(scenario.duration_s / scenario.dt_s for scenario in suite.scenarios)
+    if longest > MAX_EPISODE_STEPS:
+        raise InvalidInput(
+            f"The suite has an episode of {longest:,.0f} time steps; the hub drives at most {MAX_EPISODE_STEPS:,}.",
+            "Make it shorter, or drive it on a machine of your own: rilaas evaluate ... --keep.",
         )
     for scenario in suite.scenarios:
         start_pose(load_map(scenario.map), scenario)  # a robot that cannot start is told here

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rilaas.hub.blob_store import check_room
+
 if TYPE_CHECKING:
     from rilaas.evaluate.driving import EpisodeResult, Scenario
 
@@ -38,9 +40,15 @@ class Driven:
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, index: int, result: EpisodeResult) -> None:
-        """Write down an episode."""
+        """Write down an episode.
+
+        Raises:
+            Unavailable: The disk is full, or would be.
+        """
+        data = pickle.dumps(result, protocol=4)
+        check_room(len(data))
         fresh = self._path(index).with_suffix(".part")
-        fresh.write_bytes(pickle.dumps(result, protocol=4))
+        fresh.write_bytes(data)
         fresh.replace(self._path(index))
 
     def find(self, index: int, scenario: Scenario) -> EpisodeResult | None:
