@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied
+from rilaas.hub.actions import recording as actions
 from rilaas.hub.actions.evaluation import add_evaluation, delete_evaluation
 from rilaas.hub.actions.recording import keep_recording, sweep
 from rilaas.hub.actions.registry import delete_model
@@ -15,7 +16,7 @@ from rilaas.hub.blob_store import uploads_of
 from rilaas.hub.models import Model, Recording
 from rilaas.hub.recording_store import recording_blobs
 from rilaas.report import Episode, Provenance, Report, summarize
-from rilaas.report.playback import write_recording
+from rilaas.report.playback import read_recording, write_recording
 from tests.hub.recording_of import keep, upload
 from tests.recordings import recording
 
@@ -138,6 +139,18 @@ def test_a_new_recording_takes_the_place_of_the_old_one(alice, evaluation):
     second = keep(alice, evaluation, 1, recording(count=21))
     assert first.sha256 != second.sha256
     assert list(recording_blobs().hashes()) == [second.sha256]
+
+
+def test_a_recording_of_an_evaluation_that_is_deleted_meanwhile_is_not_kept(alice, evaluation, monkeypatch):
+    def read_slowly(data):
+        delete_evaluation(alice, evaluation)
+        return read_recording(data)
+
+    monkeypatch.setattr(actions, "read_recording", read_slowly)
+    with pytest.raises(NotFound, match="deleted"):
+        keep(alice, evaluation, 1, recording())
+    assert not Recording.objects.exists()
+    assert not list(recording_blobs().hashes())
 
 
 def test_deleting_an_evaluation_frees_its_recordings(alice, evaluation, django_capture_on_commit_callbacks):

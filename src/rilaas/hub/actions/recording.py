@@ -85,6 +85,7 @@ def keep_file(episode: Episode, path: Path) -> Recording:
 
     Raises:
         InvalidInput: It is no recording of this episode.
+        NotFound: The episode was deleted meanwhile.
     """
     about = read_recording(path.read_bytes())
     if (about.about.scenario[:200], about.about.seed) != (episode.scenario, episode.seed):
@@ -93,15 +94,21 @@ def keep_file(episode: Episode, path: Path) -> Recording:
             f"the episode is {episode.scenario[:80]!r}, seed {episode.seed}.",
             "Keep the recording of the same run.",
         )
+    before, kept = None, None
     while True:
         with path.open("rb") as file:
             sha256 = recording_blobs().put(file)
-        with blobs_locked():
+        with blobs_locked(), transaction.atomic():
+            if not Episode.objects.select_for_update().filter(pk=episode.pk).exists():
+                break
             if recording_blobs().has(sha256):  # else somebody deleted the same content just now
                 before = Recording.objects.filter(episode=episode).values_list("sha256", flat=True).first()
                 values = {"sha256": sha256, "size_bytes": path.stat().st_size, "marks": len(about.marks)}
                 kept, _ = Recording.objects.update_or_create(episode=episode, defaults=values)
                 break
+    if kept is None:
+        _drop_unnamed([sha256])
+        raise NotFound("The episode was deleted meanwhile.")
     if before and before != sha256:
         _drop_unnamed([before])
     return kept

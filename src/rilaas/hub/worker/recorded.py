@@ -6,9 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError
-
-from rilaas.core import InvalidInput
+from rilaas.core import InvalidInput, NotFound
 from rilaas.hub.actions.recording import keep_file
 from rilaas.hub.blob_store import scratch
 from rilaas.hub.models import Episode
@@ -53,10 +51,7 @@ def keep_recordings(
 def _keep(row: Episode, kept: Kept, say: Callable[[str], None]) -> bool:
     try:
         keep_file(row, kept.path)
-    except InvalidInput as error:
+    except (InvalidInput, NotFound) as error:
         say(f"Episode {kept.index} has no recording. {error.message}")
-        return False
-    except IntegrityError:
-        say(f"Episode {kept.index} was deleted meanwhile.")
         return False
     return True
