@@ -7,9 +7,12 @@ from rilaas.hub.actions.registry import delete_model
 from rilaas.hub.actions.sharing import unshare
 from rilaas.hub.models import Evaluation, Job, Recording
 from rilaas.hub.worker import evaluation as worker_evaluation
+from rilaas.hub.worker import replica
 from rilaas.hub.worker.driven import Driven
 from rilaas.report.playback import file as recording_file
 from tests.hub.drive_parts import MODEL, fresh, push_hooks, started
+from tests.hub.model_folder import push_folder
+from tests.hub.seeing_model import write_seeing_model
 
 pytestmark = pytest.mark.django_db
 HOOKS = """
@@ -64,6 +67,21 @@ def test_a_model_that_answers_something_else_ends_with_its_reason_and_the_worker
     again = started(alice)
     worker.do_all()
     assert fresh(again).job.error["message"] == failed.job.error["message"]
+
+
+def test_a_model_that_hangs_and_allows_itself_a_day_is_given_up(alice, worker, tmp_path, monkeypatch):
+    monkeypatch.setattr(replica, "MAX_ANSWER_S", 0.5)
+    folder = tmp_path / "seeing"
+    write_seeing_model(folder)
+    (folder / "hooks.py").write_text(HOOKS.format(act="import time; time.sleep(40)"))
+    manifest = folder / "model.toml"
+    manifest.write_text(f"{manifest.read_text()}\n[limits]\nanswer_s = 86400.0\n")
+    push_folder(alice, folder)
+    evaluation = started(alice)
+    worker.do_all()
+    failed = fresh(evaluation)
+    assert failed.job.state == "failed"
+    assert "gave no answer within 0.5 s" in failed.job.error["message"]
 
 
 def after_one_episode(monkeypatch, act):

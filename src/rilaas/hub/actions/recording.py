@@ -17,7 +17,7 @@ from django.dispatch import receiver
 
 from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied
 from rilaas.hub.actions.event import record
-from rilaas.hub.blob_store import begin_upload, blobs_locked, uploads_of
+from rilaas.hub.blob_store import begin_upload, blobs_locked, check_room, uploads_of
 from rilaas.hub.models import Episode, Person, Recording
 from rilaas.hub.queries.evaluation import find_evaluation
 from rilaas.hub.recording_store import recording_blobs
@@ -41,6 +41,7 @@ def keep_recording(person: Person, evaluation_id: int, index: int, sha256: str, 
         PermissionDenied: It is somebody else's evaluation.
         InvalidInput: It is no recording of this episode, or too large. The upload is forgotten.
         Conflict: Bytes are missing.
+        Unavailable: The disk is full, or would be.
     """
     episode = _episode(person, evaluation_id, index)
     if size_bytes > MAX_FILE_BYTES:
@@ -50,6 +51,7 @@ def keep_recording(person: Person, evaluation_id: int, index: int, sha256: str, 
         raise InvalidInput(
             f"The recordings of an evaluation have at most {MAX_TOTAL_BYTES // 2**30} GiB.", "Keep only the worst."
         )
+    check_room(size_bytes)
     uploads = uploads_of(person)
     part = begin_upload(person, sha256, size_bytes)
     path = uploads.path(sha256) if uploads.has(sha256) and not part.received_bytes else uploads.finish(part)

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rilaas.core import ModelFailed, NotFound, Prediction, Tensors
@@ -16,13 +16,14 @@ from rilaas.hub.blob_store import home, model_blobs
 from rilaas.hub.models import Variant
 from rilaas.hub.worker.work import StopWork, Work
 from rilaas.serve.policy import ReplicaPolicy, replica_policy
-from rilaas.store import unpack
+from rilaas.store import Limits, read_model_folder, unpack
 
 _log = logging.getLogger("rilaas.hub.worker")
 
 WARM_S = 60.0
 _MAX_WARM = 2
 _LOOK_S = 0.05
+MAX_ANSWER_S = 600.0  # whatever a manifest allows: a model that hangs keeps no lane of the worker for a day
 _MAX_DEATHS = 3  # in a row, before a model is given up
 
 
@@ -177,6 +178,11 @@ def asked(work: Work, variant: Variant) -> Iterator[Asked]:
         model.close()
 
 
+def _limits(folder: Path) -> Limits:
+    limits = read_model_folder(folder).manifest.limits
+    return replace(limits, answer_s=min(limits.answer_s, MAX_ANSWER_S))
+
+
 def _started(work: Work, variant: Variant) -> _Held:
     """Start a replica; a job that is stopped meanwhile does not wait for it."""
     folder = _unpacked(variant)
@@ -187,7 +193,7 @@ def _started(work: Work, variant: Variant) -> _Held:
 
     def start() -> None:
         try:
-            got.append(stack.enter_context(replica_policy(folder)))
+            got.append(stack.enter_context(replica_policy(folder, limits=_limits(folder))))
         except BaseException as error:  # handed on to the job's thread
             wrong.append(error)
         finally:
