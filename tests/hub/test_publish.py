@@ -125,6 +125,7 @@ def test_a_hub_publishes_by_itself_and_says_on_its_pages_that_redis_is_gone(redi
         api.post("/api/v1/robots", {"name": "lab-1", "keys": public_line(tmp_path)})
         assert _until(lambda: len(held(redis)[1]) == 1)
         with redis.client() as client:
+            assert _until(lambda: client.get(redis_policy.HEARTBEAT) is not None)  # it is written after the policy
             beat = json.loads(client.get(redis_policy.HEARTBEAT))
         assert beat["epoch"] >= 0
         from tests.hub_process import Visitor

@@ -154,7 +154,7 @@ def test_toml_that_is_not_utf8_or_huge_or_too_deep_is_refused(tmp_path):
     toml.write_bytes(b"#" * (2**20 + 1))
     assert "larger than" in refusal(tmp_path)
     toml.write_text("x = " + "[" * 100_000)
-    assert "model.toml is nested too deep" in refusal(tmp_path)
+    assert "model.toml is not valid TOML: it is nested too deeply" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -101,8 +101,6 @@ def read_model_folder(path: Path | str, *, label: str = "") -> ModelFolder:
         data = read_toml(toml)
     except InvalidInput as error:
         raise InvalidModelFolder(f"{label}: {str(error).replace(str(toml), 'model.toml')}") from None
-    except RecursionError:
-        raise InvalidModelFolder(f"{label}: model.toml is nested too deep.") from None
     mistakes = Mistakes(label, toml.read_text(encoding="utf-8"))
     names = _names(folder, mistakes)
     manifest = manifest_of(data, mistakes)
