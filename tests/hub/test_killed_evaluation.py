@@ -60,11 +60,11 @@ def test_an_evaluation_survives_kill_9_of_the_worker_and_of_the_hub_and_drives_n
 
 
 def test_a_cancelled_evaluation_ends_at_once_with_what_was_driven(hub, tmp_path):
-    evaluation, job = start(hub, tmp_path, SUITE.replace("1.0", "120.0"))
-    seen(lambda: job_of(hub, job), is_at(121))  # of 360 s: on a busy machine, too, there is much left
+    evaluation, job = start(hub, tmp_path, MINUTES.replace("[1, 2]", str(list(range(1, 100)))))
+    seen(lambda: job_of(hub, job), is_at(21))  # one episode of 100: on a busy machine, too, there is much left
     with hub.connect() as connection:
         connection.post(f"/api/v1/jobs/{job}/cancel", {})
         assert seen(lambda: job_of(hub, job), is_over, 30.0)["state"] == "cancelled"
         shown = connection.get(f"/api/v1/evaluations/{evaluation}")
     assert (shown["state"], shown["verdict"]) == ("cancelled", "measured")
-    assert 1 <= shown["count"] < 3
+    assert 1 <= shown["count"] < 100
