@@ -198,7 +198,9 @@ def _ready_line(
 
 
 def _kill(process: subprocess.Popen[bytes]) -> int:
-    process.kill()
+    # The whole group: bubblewrap's child dies with it only once it has asked to, before it leaves the group.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     return process.wait()
 
 
