@@ -30,8 +30,7 @@ class Model:
             raise ValueError("seven is too many")
         return {"wheels": numpy.zeros((1, 2), numpy.float32)}
 """
-DIES = """
-import os
+HOOKS = """
 import numpy
 
 class Model:
@@ -42,11 +41,12 @@ class Model:
         self.count = 0
 
     def predict(self, inputs):
-        self.count += 1
-        if self.count > 5:
-            os._exit(7)
-        return {"wheels": numpy.full((1, 2), 0.2, numpy.float32)}
+        self.count += inputs["image"].any()  # not yet where it is warmed up
+        if self.count > 3:
+            {act}
+        return {{"wheels": numpy.full((1, 2), 0.2, numpy.float32)}}
 """
+DIES = HOOKS.format(act="__import__('os')._exit(7)")
 
 
 def push_hooks(person, folder, hooks):

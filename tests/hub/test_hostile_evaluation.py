@@ -10,27 +10,11 @@ from rilaas.hub.worker import evaluation as worker_evaluation
 from rilaas.hub.worker import replica
 from rilaas.hub.worker.driven import Driven
 from rilaas.report.playback import file as recording_file
-from tests.hub.drive_parts import MODEL, fresh, push_hooks, started
+from tests.hub.drive_parts import HOOKS, MODEL, fresh, push_hooks, started
 from tests.hub.model_folder import push_folder
 from tests.hub.seeing_model import write_seeing_model
 
 pytestmark = pytest.mark.django_db
-HOOKS = """
-import numpy
-
-class Model:
-    def __init__(self, folder, session):
-        self.count = 0
-
-    def reset(self):
-        self.count = 0
-
-    def predict(self, inputs):
-        self.count += inputs["image"].any()
-        if self.count > 3:
-            {act}
-        return {{"wheels": numpy.full((1, 2), 0.2, numpy.float32)}}
-"""
 NAN = 'return {"wheels": numpy.full((1, 2), numpy.nan, numpy.float32)}'
 HUGE = 'return {"wheels": numpy.zeros((40_000_000, 2), numpy.float32)}'
 OTHER = 'return {"wheels": numpy.zeros((3, 5, 7), numpy.float32)}'

@@ -259,14 +259,14 @@ class _Episode:
         if wheels is not None and not all(map(math.isfinite, wheels)):
             self.status, self.reason = "policy_failure", f"The policy gave wheels {wheels}."
             return None, 0.0
-        is_late = wheels is not None and self.deadline_s is not None and latency_s > self.deadline_s
-        if is_late and self.deadline_s is not None:
-            wheels, failed, latency_s = None, DeadlineExceeded.code, self.deadline_s
-            self.reason = f"An answer took longer than {value_text(self.deadline_s, 's')}."
-        self._note(failed, latency_s, spent_s, timing.server)
-        if is_late and self.latency.mode != "measured":
+        if wheels is None or self.deadline_s is None or latency_s <= self.deadline_s:
+            self._note(failed, latency_s, spent_s, timing.server)
+            return wheels, latency_s
+        self.reason = f"An answer took longer than {value_text(self.deadline_s, 's')}."
+        self._note(DeadlineExceeded.code, self.deadline_s, spent_s, timing.server)
+        if self.latency.mode != "measured":
             self.failed = ""  # the experiment has it late: that is no outage, and is scored
-        return wheels, latency_s
+        return None, self.deadline_s
 
     def _look(self, newest: int) -> Frame:
         if self.camera is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rilaas.core import InvalidInput
+from rilaas.evaluate.driving.scenario.bound import check_count, check_number
 
 MAX_DELAY_FRAMES = 32
 
@@ -30,19 +30,12 @@ class CameraFaults:
     noise: float = 40.0
 
     def __post_init__(self) -> None:
-        for name, most in (
-            ("dropped_share", 0.9),
-            ("blackouts_per_min", 600.0),
-            ("blackout_s", 60.0),
-            ("noise_share", 1.0),
-            ("noise", 255.0),
-        ):
-            if not 0.0 <= getattr(self, name) <= most:
-                raise InvalidInput(f"{name} is {getattr(self, name)}; it is from 0 to {most:g}.")
-        if isinstance(self.delay_frames, float) or not 0 <= self.delay_frames <= MAX_DELAY_FRAMES:
-            raise InvalidInput(
-                f"delay_frames is {self.delay_frames}; it is a whole number from 0 to {MAX_DELAY_FRAMES}."
-            )
+        check_number("dropped_share", self.dropped_share, 0.0, 0.9)
+        check_count("delay_frames", self.delay_frames, MAX_DELAY_FRAMES)
+        check_number("blackouts_per_min", self.blackouts_per_min, 0.0, 600.0)
+        check_number("blackout_s", self.blackout_s, 0.0, 60.0)
+        check_number("noise_share", self.noise_share, 0.0, 1.0)
+        check_number("noise", self.noise, 0.0, 255.0)
 
     @property
     def is_none(self) -> bool:

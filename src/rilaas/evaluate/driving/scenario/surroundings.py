@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rilaas.core import InvalidInput, did_you_mean
+from rilaas.evaluate.driving.scenario.bound import check_count, check_number, check_range
 
 OBSTACLE_LOOKS = ("cone", "barrier")
 """What an obstacle may be."""
@@ -39,13 +40,13 @@ class Traffic:
     dwell_s: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_count("vehicles", self.vehicles)
+        check_count("vehicles", self.vehicles, MAX_ACTORS)
         if isinstance(self.leading, float) or not 0 <= self.leading <= self.vehicles:
             raise InvalidInput(f"leading is {self.leading}; it is a whole number from 0 to vehicles.")
-        _check_range(
+        check_range(
             "speed_min_m_per_s", self.speed_min_m_per_s, "speed_max_m_per_s", self.speed_max_m_per_s, 0.02, 1.0
         )
-        _check_number("dwell_s", self.dwell_s, 0.0, 60.0)
+        check_number("dwell_s", self.dwell_s, 0.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +68,10 @@ class Duckies:
     pause_max_s: float = 12.0
 
     def __post_init__(self) -> None:
-        _check_count("standing", self.standing)
-        _check_count("crossing", self.crossing)
-        _check_number("speed_m_per_s", self.speed_m_per_s, 0.02, 0.5)
-        _check_range("pause_min_s", self.pause_min_s, "pause_max_s", self.pause_max_s, 0.0, 3600.0)
+        check_count("standing", self.standing, MAX_ACTORS)
+        check_count("crossing", self.crossing, MAX_ACTORS)
+        check_number("speed_m_per_s", self.speed_m_per_s, 0.02, 0.5)
+        check_range("pause_min_s", self.pause_min_s, "pause_max_s", self.pause_max_s, 0.0, 3600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,9 @@ class Lights:
     def __post_init__(self) -> None:
         if isinstance(self.crossings, float) or self.crossings < -1:
             raise InvalidInput(f"crossings is {self.crossings}; it is a whole number >= 0, or -1 for all crossings.")
-        _check_number("green_s", self.green_s, 0.1, 600.0)
-        _check_number("yellow_s", self.yellow_s, 0.0, 60.0)
-        _check_number("all_red_s", self.all_red_s, 0.0, 60.0)
+        check_number("green_s", self.green_s, 0.1, 600.0)
+        check_number("yellow_s", self.yellow_s, 0.0, 60.0)
+        check_number("all_red_s", self.all_red_s, 0.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,7 @@ class Obstacle:
             raise InvalidInput(f"There is no obstacle {self.look!r}.", did_you_mean(str(self.look), OBSTACLE_LOOKS))
         if self.place not in PLACES:
             raise InvalidInput(f"There is no place {self.place!r}.", did_you_mean(str(self.place), PLACES))
-        _check_count("count", self.count)
+        check_count("count", self.count, MAX_ACTORS)
         if self.pose is None:
             return
         if not is_pose(self.pose):
@@ -132,20 +133,3 @@ class Obstacle:
 def is_pose(values: Sequence[float]) -> bool:
     """Whether it is three finite numbers, and a place that is not beyond all maps."""
     return len(values) == 3 and math.isfinite(values[2]) and all(abs(each) <= MAX_LENGTH_M for each in values[:2])
-
-
-def _check_count(name: str, value: int) -> None:
-    if isinstance(value, float) or not 0 <= value <= MAX_ACTORS:
-        raise InvalidInput(f"{name} is {value}; it is a whole number from 0 to {MAX_ACTORS}.")
-
-
-def _check_number(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InvalidInput(f"{name} is {value}; it is from {low:g} to {high:g}.")
-
-
-def _check_range(low_name: str, low: float, high_name: str, high: float, least: float, most: float) -> None:
-    if not least <= low <= high <= most:
-        raise InvalidInput(
-            f"{low_name} is {low} and {high_name} {high}; both are from {least:g} to {most:g}, the first the smaller."
-        )
