@@ -47,7 +47,7 @@ def uploads(tmp_path_factory):
     return [bag.read_bytes(), *(path.read_bytes() for path in sorted(top.glob("?.*")))]
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=800, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_upload_is_a_data_set_or_an_error_of_ours(uploads, tmp_path, data):
     content = bytearray(data.draw(st.sampled_from(uploads)))
@@ -67,7 +67,7 @@ def test_a_damaged_upload_is_a_data_set_or_an_error_of_ours(uploads, tmp_path, d
     assert {each.name for each in tmp_path.iterdir()} <= {"upload", "frozen"}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_frozen_file_is_an_error_of_ours(uploads, tmp_path, data):
     whole = tmp_path / "whole"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from rilaas.core import InvalidModelFolder
+from rilaas.infer.backends import backend_named
 from rilaas.infer.failure import model_failed
 from rilaas.infer.hooks import Hooks, read_hooks
 from rilaas.infer.model import LoadedModel
-from rilaas.infer.onnx_session import OnnxSession
 from rilaas.infer.runner import OwnLoop, Pipeline, Runner
+from rilaas.infer.session import Session, check_side
 from rilaas.store import ModelFolder, read_model_folder
 
 
@@ -31,12 +32,15 @@ def load(folder: Path | str | ModelFolder, *, threads: int = 1) -> LoadedModel:
     """
     model = folder if isinstance(folder, ModelFolder) else read_model_folder(folder)
     manifest = model.manifest
-    session = OnnxSession(model.path / manifest.weights, threads) if manifest.backend == "onnxruntime" else None
+    session = None
+    if manifest.backend != "python":
+        backend = backend_named(manifest.backend)
+        session = backend.open(model.path / manifest.weights, precision=manifest.precision, threads=threads)
     hooks = read_hooks(model) if manifest.hooks else Hooks()
     return LoadedModel(model, _runner(model, hooks, session), threads)
 
 
-def _runner(model: ModelFolder, hooks: Hooks, session: OnnxSession | None) -> Runner:
+def _runner(model: ModelFolder, hooks: Hooks, session: Session | None) -> Runner:
     if hooks.model is not None:
         try:
             return OwnLoop(hooks.model, model.path, session)
@@ -49,8 +53,8 @@ def _runner(model: ModelFolder, hooks: Hooks, session: OnnxSession | None) -> Ru
         )
     signature, weights = model.manifest.signature, model.manifest.weights
     if hooks.preprocess is None:
-        session.check_side(f"{model.path.name}/{weights}", "input", signature.inputs)
+        check_side(session, f"{model.path.name}/{weights}", "input", signature.inputs)
     if hooks.postprocess is None:
-        session.check_side(f"{model.path.name}/{weights}", "output", signature.outputs)
+        check_side(session, f"{model.path.name}/{weights}", "output", signature.outputs)
         session = session.only(tuple(signature.outputs))
     return Pipeline(hooks.preprocess, session, hooks.postprocess)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rilaas.core import InvalidModelFolder, MissingDependency, Tensors, TensorSpec, did_you_mean
+from rilaas.core import InvalidModelFolder, MissingDependency, Tensors, TensorSpec
+from rilaas.infer.session import Kernels
 
 TELEMETRY_OFF = {"ORT_DISABLE_TELEMETRY": "1"}
 _SPINNING = "session.intra_op.allow_spinning"  # spinning threads of several models starve each other
@@ -84,34 +84,31 @@ class OnnxSession:
         session._names = list(names)
         return session
 
-    def check_side(self, label: str, side: str, wanted: Mapping[str, TensorSpec]) -> None:
-        """Compare the file's inputs or outputs with those of ``model.toml``.
+    def kernels(self) -> Kernels | None:
+        """See ``Session``."""
+        return None
 
-        Args:
-            label: What the file is called in errors.
-            side: ``input`` or ``output``.
-            wanted: What ``model.toml`` says. Outputs may be fewer than the file has; inputs may not.
 
-        Raises:
-            InvalidModelFolder: They differ; the message says both sides.
-        """
-        own = self.inputs if side == "input" else self.outputs
-        says = (
-            f"model.toml says {'; '.join(map(str, wanted.values()))}; {label} has {'; '.join(map(str, own.values()))}"
-        )
-        for name, spec in wanted.items():
-            if name not in own:
-                raise InvalidModelFolder(
-                    f"The weights have no {side} {name!r}: {says}.", did_you_mean(name, own) + _hooks_hint(side)
-                )
-            if not _fits(spec, own[name]):
-                raise InvalidModelFolder(
-                    f"The {side} {name!r} of the weights differs: model.toml says {spec}; {label} has {own[name]}.",
-                    _hooks_hint(side).strip(),
-                )
-        missing = set(own) - set(wanted)
-        if side == "input" and missing:
-            raise InvalidModelFolder(f"Nothing is given to input {sorted(missing)[0]!r} of the weights: {says}.")
+class OnnxRuntime:
+    """onnxruntime as a backend."""
+
+    name = "onnxruntime"
+    precisions = ("fp32", "fp16")
+
+    def missing(self) -> str:
+        """See ``Backend``."""
+        try:
+            import_onnxruntime()
+        except MissingDependency as error:
+            return str(error)
+        return ""
+
+    def open(self, path: Path, *, precision: str = "fp32", threads: int = 1) -> OnnxSession:
+        """See ``Backend``; it computes in what the file holds, whatever the precision."""
+        return OnnxSession(path, threads)
+
+
+ONNXRUNTIME = OnnxRuntime()
 
 
 def import_onnxruntime() -> Any:
@@ -139,19 +136,3 @@ def _spec(path: Path, arg: Any) -> TensorSpec:
             f"Valid: {', '.join(_DATATYPES)}.",
         )
     return TensorSpec(arg.name, datatype, tuple(size if isinstance(size, int) else -1 for size in arg.shape or ()))
-
-
-def _fits(said: TensorSpec, own: TensorSpec) -> bool:
-    """Whether ``own`` takes every tensor that ``said`` allows; a file may leave shapes of outputs out."""
-    if said.datatype != own.datatype:
-        return False
-    if not own.shape:
-        return True
-    return len(said.shape) == len(own.shape) and all(
-        have in (-1, want) for want, have in zip(said.shape, own.shape, strict=True)
-    )
-
-
-def _hooks_hint(side: str) -> str:
-    hook = "preprocess(inputs)" if side == "input" else "postprocess(outputs)"
-    return f" Correct model.toml, or convert in hooks.py: {hook}."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rilaas.infer.hooks import Step
-from rilaas.infer.onnx_session import OnnxSession
+from rilaas.infer.session import Session as Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Runner(Protocol):
 class Pipeline:
     """preprocess, weights, postprocess."""
 
-    def __init__(self, preprocess: Step | None, session: OnnxSession, postprocess: Step | None) -> None:
+    def __init__(self, preprocess: Step | None, session: Weights, postprocess: Step | None) -> None:
         self._preprocess, self._session, self._postprocess = preprocess, session, postprocess
 
     def run(self, inputs: dict[str, Any]) -> Run:
@@ -70,7 +70,7 @@ class Session:
         outputs: What they give.
     """
 
-    def __init__(self, session: OnnxSession) -> None:
+    def __init__(self, session: Weights) -> None:
         self.inputs, self.outputs = session.inputs, session.outputs
         self._run = session.run
         self.first_at: float | None = None
@@ -102,7 +102,7 @@ class OwnLoop:
         session: The weights, if any.
     """
 
-    def __init__(self, model: Callable[..., Any], folder: Path, session: OnnxSession | None) -> None:
+    def __init__(self, model: Callable[..., Any], folder: Path, session: Weights | None) -> None:
         self._session = Session(session) if session is not None else None
         self._model = model(folder, self._session)
 

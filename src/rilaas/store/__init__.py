@@ -7,13 +7,14 @@ Runs nothing that it reads. May import core.
 from rilaas.store.archive import ArchiveLimits, pack
 from rilaas.store.blob import Blobs, Part
 from rilaas.store.folder import ModelFile, ModelFolder, read_model_folder
-from rilaas.store.manifest import BACKENDS, SENSITIVITIES, Batching, Limits, Manifest, Placement
+from rilaas.store.manifest import BACKENDS, PRECISIONS, SENSITIVITIES, Batching, Limits, Manifest, Placement
 from rilaas.store.shelf import Shelf, Stored
 from rilaas.store.unpack import unpack
 from rilaas.store.upload import folder_from_files, unpack_upload
 
 __all__ = [
     "BACKENDS",
+    "PRECISIONS",
     "SENSITIVITIES",
     "ArchiveLimits",
     "Batching",

@@ -16,7 +16,7 @@ from rilaas.store.manifest import Manifest
 from rilaas.store.manifest_toml import manifest_of
 from rilaas.store.member import Names, is_ignored, why_invalid
 from rilaas.store.mistake import Mistakes
-from rilaas.store.weights import check_weights
+from rilaas.store.weights import SUFFIXES, check_weights
 
 MAX_FILES = 1000
 _MAX_TOML_BYTES = 2**20
@@ -152,8 +152,9 @@ def _check_files(folder: Path, manifest: Manifest, names: set[str], mistakes: Mi
             mistakes.at_key((key,), f"{key} = {name!r} is no file of the folder: {why}.")
         elif name and name not in names and not (folder / name).is_symlink():
             mistakes.at_key((key,), f"there is no file {name!r} in the folder. {did_you_mean(name, names)}")
-    if manifest.backend == "onnxruntime" and not manifest.weights:
-        mistakes.at_key(("backend",), 'the backend onnxruntime needs weights = "FILE.onnx".')
+    if manifest.backend in SUFFIXES and manifest.backend != "python" and not manifest.weights:
+        valid = " or ".join(f'weights = "FILE{suffix}"' for suffix in SUFFIXES[manifest.backend])
+        mistakes.at_key(("backend",), f"the backend {manifest.backend} needs {valid}.")
     if manifest.backend == "python" and not manifest.hooks:
         mistakes.at_key(("backend",), 'the backend python needs hooks = "hooks.py" with a class Model.')
     if manifest.hooks and not manifest.hooks.endswith(".py"):
@@ -162,7 +163,7 @@ def _check_files(folder: Path, manifest: Manifest, names: set[str], mistakes: Mi
         mistakes.in_file("hooks.py", 'it would not be used. Add hooks = "hooks.py" to model.toml, or remove it.')
     if manifest.hooks in names:
         _check_syntax(folder / manifest.hooks, manifest.hooks, mistakes)
-    if manifest.weights in names and manifest.backend in ("onnxruntime", "python"):
+    if manifest.weights in names and manifest.backend in SUFFIXES:
         check_weights(folder, manifest.weights, manifest.backend, mistakes)
 
 

@@ -5,9 +5,11 @@ A whole ``model.toml``; tables without a comment "required" may be left out::
     name = "lane-following"            # required: a model reference without owner and version
     task = "lane-following"            # required: what the model is for; suites are looked up by it
     description = "..."                # one paragraph
-    backend = "onnxruntime"            # required: "onnxruntime", or "python" where hooks.py is the whole model
-    weights = "weights.onnx"           # a file of the folder; required by the backend onnxruntime
-    hooks = "hooks.py"                 # preprocess(inputs), postprocess(outputs), or class Model with its own loop
+    backend = "onnxruntime"            # required: what runs the weights, one of BACKENDS; "python": hooks.py alone
+    precision = "fp32"                 # or "bf16", "fp16": what a backend computes in; int8 is told by the weights
+    weights = "weights.onnx"           # a file of the folder; required by every backend but python
+    hooks = "hooks.py"                 # preprocess(inputs), postprocess(outputs), or class Model with its own loop;
+                                       # for safetensors on a torch backend: network(), which gives the torch module
 
     [inputs.image]                     # required: one table per input and per output
     datatype = "UINT8"                 # a datatype of the Open Inference Protocol v2
@@ -37,7 +39,17 @@ from dataclasses import dataclass, field
 
 from rilaas.core import Signature
 
-BACKENDS = ("onnxruntime", "python")
+BACKENDS = (
+    "onnxruntime",
+    "openvino",
+    "torch",
+    "torch-compile",
+    "litert",
+    "tensorrt",
+    "torch-tensorrt",
+    "python",
+)
+PRECISIONS = ("fp32", "bf16", "fp16")
 SENSITIVITIES = ("any", "edge")
 
 
@@ -96,6 +108,7 @@ class Manifest:
         batching: None where requests are computed one by one.
         limits: What one replica may use.
         placement: Where replicas may run.
+        precision: One of ``PRECISIONS``: what the backend computes the float parts in.
     """
 
     name: str
@@ -108,3 +121,4 @@ class Manifest:
     batching: Batching | None = None
     limits: Limits = field(default_factory=Limits)
     placement: Placement = field(default_factory=Placement)
+    precision: str = "fp32"

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rilaas.core import DATATYPES, InvalidInput, ModelRef, Signature, SignatureMismatch, TensorSpec, did_you_mean
-from rilaas.store.manifest import BACKENDS, SENSITIVITIES, Batching, Limits, Manifest, Placement
+from rilaas.store.manifest import BACKENDS, PRECISIONS, SENSITIVITIES, Batching, Limits, Manifest, Placement
 from rilaas.store.mistake import Mistakes
 
-_TEXTS = ("name", "task", "description", "backend", "weights", "hooks")
+_TEXTS = ("name", "task", "description", "backend", "weights", "hooks", "precision")
 _TABLES = ("inputs", "outputs", "batching", "limits", "placement")
 _REQUIRED = ("name", "task", "backend", "inputs", "outputs")
 _TENSOR_KEYS = ("datatype", "shape", "unit", "meaning")
@@ -31,6 +31,7 @@ def manifest_of(data: Mapping[str, Any], mistakes: Mistakes) -> Manifest:
         if key not in data:
             mistakes.at_key((), f"{key!r} is missing.")
     text = {key: _value(data, (key,), str, "", mistakes) for key in _TEXTS}
+    text["precision"] = text["precision"] or "fp32"
     for key in ("name", "task"):
         if isinstance(data.get(key), str) and not _is_name(text[key]):
             mistakes.at_key(
@@ -39,6 +40,7 @@ def manifest_of(data: Mapping[str, Any], mistakes: Mistakes) -> Manifest:
                 f"beginning and ending with a letter or digit.",
             )
     _refuse_other("backend", text["backend"], BACKENDS, (), mistakes)
+    _refuse_other("precision", text["precision"], PRECISIONS, (), mistakes)
     signature = Signature(_tensors(data, "inputs", mistakes), _tensors(data, "outputs", mistakes))
     return Manifest(
         **text,

@@ -11,7 +11,16 @@ from rilaas.store.member import why_invalid
 from rilaas.store.mistake import Mistakes
 from rilaas.store.onnx_file import external_files
 
-SUFFIXES = {"onnxruntime": (".onnx",), "python": (".onnx", ".safetensors", ".npz")}
+SUFFIXES = {
+    "onnxruntime": (".onnx",),
+    "openvino": (".onnx",),
+    "torch": (".onnx", ".safetensors"),
+    "torch-compile": (".onnx", ".safetensors"),
+    "litert": (".tflite",),
+    "tensorrt": (".onnx",),  # engines hold for one card and one version: they are built where they run
+    "torch-tensorrt": (".onnx", ".safetensors"),
+    "python": (".onnx", ".safetensors", ".npz"),
+}
 _RUNS_CODE = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".bin", ".joblib", ".dill", ".h5", ".keras", ".torchscript"}
 _CONVERT = "Export them as ONNX or safetensors."
 _MAX_SAFETENSORS_HEADER = 100 * 2**20  # what the safetensors library allows
