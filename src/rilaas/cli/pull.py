@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import click
 from rilaas.cli.config import read_settings
 from rilaas.cli.hub_target import Watched, model_path, open_hub, owned
 from rilaas.cli.output import Output, output_options
-from rilaas.core import InvalidInput, ModelRef
+from rilaas.core import InvalidInput, ModelRef, NotFound
 from rilaas.report import Report, Table, provenance
-from rilaas.store import ModelFolder, Shelf, unpack
+from rilaas.store import LatencyRow, ModelFolder, Shelf, Stored, unpack
 from rilaas.wire import HubConnection
 
 EXAMPLE = """
@@ -24,16 +25,26 @@ Examples:
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a model goes, and whether it may take the place of a variant with other content."""
+
+    shelf: Shelf
+    replace: bool
+
+
 @click.command("pull", epilog=EXAMPLE)
 @click.argument("ref")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Make this model folder too.")
 @click.option("--hub", metavar="URL", help="The hub (RILAAS_HUB, with RILAAS_TOKEN).")
+@click.option("--replace", is_flag=True, help="Take the place of a variant of this name in the local store.")
 @click.option("--home", metavar="PATH", help="Folder of the store (RILAAS_HOME).")
 @output_options
-def command(ref: str, out: Path | None, hub: str | None, home: str | None, output: Output) -> None:
+def command(ref: str, out: Path | None, hub: str | None, replace: bool, home: str | None, output: Output) -> None:
     """Fetch the model REF, [OWNER/]NAME[:VERSION|ALIAS][@VARIANT], from the hub into the local store.
 
-    Its content is checked by its digest. Prints the reference in the store, which evaluate, predict and serve take.
+    Its content is checked by its digest. A variant comes with the version that it was made from, and with what was
+    measured of it. Prints the reference in the store, which evaluate and predict take.
     """
     settings = read_settings({"home": home, "hub": hub})
     wanted = ModelRef.parse(ref)
@@ -46,7 +57,7 @@ def command(ref: str, out: Path | None, hub: str | None, home: str | None, outpu
             raise InvalidInput(f"{wanted.model} has no version: all were deleted.")
         found = f"{wanted.model}:{shown['revision']}"
         folder = _fetch(connection, wanted, shown, Path(place), output)
-        stored = Shelf(settings.home).push(folder)
+        stored = _stored(connection, wanted, shown, folder, _Place(Shelf(settings.home), replace), output)
         if out is not None:
             unpack(stored.archive, out, digest=shown["digest"])
             output.talk(f"{found} is in {out}")
@@ -56,6 +67,29 @@ def command(ref: str, out: Path | None, hub: str | None, home: str | None, outpu
         if folder.manifest.task == "lane-following":
             following = f"rilaas evaluate {stored.ref} --suite lf"
         output.finish(_report(found, str(stored.ref), folder), following)
+
+
+def _stored(
+    hub: HubConnection, ref: ModelRef, shown: dict[str, Any], folder: ModelFolder, place: _Place, output: Output
+) -> Stored:
+    """Put what came into the store; a variant with its original, where that is not there yet, and its latencies."""
+    if not shown["name"]:
+        return place.shelf.push(folder)
+    version = hub.get(f"{model_path(ref)}/versions/{shown['number']}")
+    of = ModelRef(version["manifest"]["name"], version=version["digest"].removeprefix("sha256:"))
+    try:
+        place.shelf.original(of)
+    except NotFound:
+        output.talk(f"with version {shown['number']}, which it was made from")
+        with tempfile.TemporaryDirectory(prefix="rilaas-pull-") as scratch:
+            place.shelf.push(_fetch(hub, ref, version, Path(scratch), output))
+    stored = place.shelf.push_variant(folder, of, shown["name"], replace=place.replace)
+    known = place.shelf.latencies(folder.digest)
+    for row in hub.get(f"{model_path(ref)}/versions/{shown['revision']}/latencies")["rows"][::-1]:
+        measured = LatencyRow.of(row["measured"])
+        if measured not in known:
+            place.shelf.note_latency(folder.digest, measured)
+    return stored
 
 
 def _fetch(hub: HubConnection, ref: ModelRef, shown: dict[str, Any], place: Path, output: Output) -> ModelFolder:

@@ -24,6 +24,7 @@ EXAMPLE = """
 Examples:
   rilaas push models/lane-following
   rilaas push models/lane-following --out dist     (an archive to carry away)
+  rilaas push quantized --as lane-following:3 --variant int8
 \b
 To a hub:
   rilaas push models/lane-following --hub http://127.0.0.1:8080 --note "more night scenes"
@@ -68,8 +69,9 @@ class Pushed:
 )
 @click.option("--hub", metavar="URL", help="Push to this hub (RILAAS_HUB, with RILAAS_TOKEN).")
 @click.option("--as", "name", metavar="[OWNER/]NAME", help="The model's name there.  [default: as model.toml]")
-@click.option("--note", default="", metavar="TEXT", help="What is new, for people.")
+@click.option("--note", default="", metavar="TEXT", help="What is new, for people; for a hub.")
 @click.option("--variant", default="", metavar="NAME", help="A variant, such as int8, of the newest or --as NAME:3.")
+@click.option("--replace", is_flag=True, help="Take the place of a variant of this name in the local store.")
 @click.option("--home", metavar="PATH", help="Folder of the store (RILAAS_HOME).")
 @output_options
 def command(
@@ -79,26 +81,30 @@ def command(
     name: str | None,
     note: str,
     variant: str,
+    replace: bool,
     home: str | None,
     output: Output,
 ) -> None:
     """Check a model folder and put it into the local store, or into the hub's registry where a hub is named.
 
     All mistakes are named at once, with file and line. The same content is the same version, however often it is
-    pushed. Prints the digest of the content, or the reference on the hub; nothing of the model is run. A push to a
-    hub that was interrupted goes on where it was.
+    pushed. With --variant it becomes a form of a version for other hardware, NAME:3@int8; a record that
+    `rilaas optimize` left in the folder goes with it. Prints the digest of the content, or the reference on the hub;
+    nothing of the model is run. A push to a hub that was interrupted goes on where it was.
     """
     settings = read_settings({"home": home, "hub": hub})
     to_hub = bool(settings.hub) and out is None
-    if (name or note or variant) and not to_hub:
-        raise InvalidInput("--as, --note and --variant are for a hub.", "Add --hub URL, or leave them away.")
+    _check_flags(to_hub, out, bool(name), bool(note), bool(variant), replace)
     model = read_model_folder(folder)
     output.talk(f"{model.manifest.name}: {len(model.files)} files, {model.size_bytes:,} bytes, valid")
     if to_hub:
         _to_hub(model, settings, Said(_named(model, name), note, variant), output)
         return
     if out is None:
-        stored = Shelf(settings.home).push(model)
+        shelf = Shelf(settings.home)
+        stored = (
+            shelf.push_variant(model, _named(model, name), variant, replace=replace) if variant else shelf.push(model)
+        )
         ref, archive = str(stored.ref), stored.archive
         output.talk(f"{'stored as' if stored.is_new else 'already there as'} {ref}")
         following = f"rilaas evaluate {ref} --suite lf" if _drives(model) else f"rilaas predict {ref} INPUT.npz"
@@ -109,6 +115,22 @@ def command(
         output.talk(f"packed as {archive}")
     output.data(model.digest)
     output.finish(_report(model, ref, archive.name, archive.stat().st_size), following)
+
+
+def _check_flags(
+    to_hub: bool, out: Path | None, has_name: bool, has_note: bool, is_variant: bool, replace: bool
+) -> None:
+    if has_note and not to_hub:
+        raise InvalidInput("--note is for a hub.", "Add --hub URL, or leave it away.")
+    if (has_name or is_variant) and out is not None:
+        raise InvalidInput("--as and --variant are for a store; --out writes the folder as it is.", "Leave one away.")
+    if has_name and not to_hub and not is_variant:
+        raise InvalidInput("--as is for a hub, or for a --variant.", "Add --hub URL or --variant NAME.")
+    if replace and (to_hub or not is_variant):
+        raise InvalidInput(
+            "--replace is for a --variant in the local store.",
+            "What was pushed to a hub never changes: give the variant another name, or delete it on the model's page.",
+        )
 
 
 def _named(model: ModelFolder, name: str | None) -> ModelRef:

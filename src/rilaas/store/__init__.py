@@ -7,6 +7,7 @@ Runs nothing that it reads. May import core.
 from rilaas.store.archive import ArchiveLimits, pack
 from rilaas.store.blob import Blobs, Part
 from rilaas.store.folder import ModelFile, ModelFolder, read_model_folder
+from rilaas.store.latency_row import LatencyRow, Times
 from rilaas.store.manifest import BACKENDS, PRECISIONS, SENSITIVITIES, Batching, Limits, Manifest, Placement
 from rilaas.store.shelf import Shelf, Stored
 from rilaas.store.unpack import unpack
@@ -19,6 +20,7 @@ __all__ = [
     "ArchiveLimits",
     "Batching",
     "Blobs",
+    "LatencyRow",
     "Limits",
     "Manifest",
     "ModelFile",
@@ -27,6 +29,7 @@ __all__ = [
     "Placement",
     "Shelf",
     "Stored",
+    "Times",
     "folder_from_files",
     "pack",
     "read_model_folder",
