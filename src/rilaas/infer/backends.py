@@ -9,6 +9,7 @@ from rilaas.infer.session import Backend
 
 # name: module and object
 _BACKENDS = {
+    "litert": ("rilaas.infer.litert_session", "LITERT"),
     "onnxruntime": ("rilaas.infer.onnx_session", "ONNXRUNTIME"),
 }
 
