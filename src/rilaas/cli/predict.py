@@ -1,4 +1,4 @@
-"""``rilaas predict``: ask a model once."""
+"""``rilaas predict``: ask a model once, or measure how long it takes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from rilaas.cli.config import read_settings
 from rilaas.cli.output import Output, output_options
 from rilaas.cli.policy import Opened, open_policy, policy_options
+from rilaas.cli.predict_profile import DEFAULT_N, CountType, check_flags, profile_model
 from rilaas.core import InvalidInput, NotFound, Prediction, Tensors
 from rilaas.core.signature import datatype_of
 from rilaas.report import Report, Table, provenance, summarize, value_text
@@ -22,6 +23,7 @@ Examples:
   rilaas predict models/lane-following frame.npz
   rilaas predict lane-following:1 frame.npz --out wheels.npz
   rilaas predict lane-following:prod frame.npz --target 10.0.0.5 --key ~/.ssh/id_ed25519 --ca ca.pem
+  rilaas predict lane-following:3@int8 --profile
 \b
 An input file is made with numpy:
   numpy.savez("frame.npz", image=image[None])
@@ -30,17 +32,36 @@ An input file is made with numpy:
 
 @click.command("predict", epilog=EXAMPLE)
 @click.argument("ref")
-@click.argument("input", type=click.Path(path_type=Path), metavar="INPUT.npz")
+@click.argument("input", type=click.Path(path_type=Path), metavar="INPUT.npz", required=False)
 @click.option("--out", type=click.Path(path_type=Path), metavar="OUT.npz", help="Write the outputs as arrays.")
+@click.option(
+    "--profile",
+    "n",
+    is_flag=False,
+    flag_value=str(DEFAULT_N),
+    type=CountType(),
+    metavar="[N]",
+    help=f"Measure N predictions, {DEFAULT_N} where it is left out; INPUT.npz may be left away.",
+)
+@click.option("--hub", metavar="URL", help="With --profile: keep the measurement at this hub too (RILAAS_TOKEN).")
+@click.option("--home", metavar="PATH", help="Folder of the store (RILAAS_HOME).")
 @policy_options
 @output_options
-def command(ref: str, input: Path, out: Path | None, output: Output, **flags: object) -> None:
-    """Ask model REF once, with the tensors in INPUT.npz.
+def command(ref: str, input: Path | None, out: Path | None, n: int | None, output: Output, **flags: object) -> None:
+    """Ask model REF once, with the tensors in INPUT.npz; or measure with --profile how long it takes.
 
     REF is a model folder, a version in the local store, or with --target a model of the fleet behind an interceptor.
+    --profile shows the median, the tail and the worst of the policy and of its weights alone, beside what was
+    measured of the same content on other machines, and keeps the row with a stored version or variant.
     """
-    tensors = read_tensors(input)
     settings = read_settings(flags)
+    check_flags(n, out, settings)
+    tensors = None if input is None else read_tensors(input)
+    if n is not None:
+        profile_model(ref, tensors, n, settings, output)
+        return
+    if tensors is None:
+        raise InvalidInput("There is nothing to ask: INPUT.npz is missing.", "Give one, or measure with --profile.")
     with open_policy(ref, settings) as opened:
         answer = opened.policy.predict(tensors, deadline_s=settings.deadline)
         report = _report(opened, answer)

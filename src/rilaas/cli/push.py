@@ -129,7 +129,7 @@ def _check_flags(
     if replace and (to_hub or not is_variant):
         raise InvalidInput(
             "--replace is for a --variant in the local store.",
-            "What was pushed to a hub never changes: give the variant another name, or delete it on the model's page.",
+            "What was pushed to a hub never changes: give the variant another name, or delete the old one there.",
         )
 
 
