@@ -11,6 +11,7 @@ from rilaas.infer.session import Backend
 _BACKENDS = {
     "litert": ("rilaas.infer.litert_session", "LITERT"),
     "onnxruntime": ("rilaas.infer.onnx_session", "ONNXRUNTIME"),
+    "openvino": ("rilaas.infer.openvino_session", "OPENVINO"),
 }
 
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import copy
 import os
+import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rilaas.core import InvalidModelFolder, MissingDependency, Tensors, TensorSpec
+from rilaas.infer.kernel_count import kernels_of_onnx
 from rilaas.infer.session import Kernels
 
 TELEMETRY_OFF = {"ORT_DISABLE_TELEMETRY": "1"}
 _SPINNING = "session.intra_op.allow_spinning"  # spinning threads of several models starve each other
+_PROVIDER = "CPUExecutionProvider"
 _FATAL = 4  # log level; errors are raised anyway
 
 _DATATYPES = {
@@ -53,19 +57,17 @@ class OnnxSession:
 
     def __init__(self, path: Path, threads: int = 1) -> None:
         runtime = import_onnxruntime()
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _FATAL
-        options.add_session_config_entry(_SPINNING, "0")
+        self._path = path
+        self._kernels: Kernels | None = None
         try:
-            self._session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = runtime.InferenceSession(str(path), _options(threads), providers=[_PROVIDER])
         except Exception as error:  # its exceptions have no common base but this
             said = str(error).replace(str(path), path.name).splitlines()[0]
             raise InvalidModelFolder(f"onnxruntime cannot load {path.name}: {said}") from error
         self.inputs = {arg.name: _spec(path, arg) for arg in self._session.get_inputs()}
         self.outputs = {arg.name: _spec(path, arg) for arg in self._session.get_outputs()}
         self._names = list(self.outputs)
+        self._run = self._session.run
 
     def run(self, inputs: Tensors) -> dict[str, Any]:
         """Compute.
@@ -76,7 +78,7 @@ class OnnxSession:
         Returns:
             Outputs by the file's own names.
         """
-        return dict(zip(self._names, self._session.run(self._names, inputs), strict=True))
+        return dict(zip(self._names, self._run(self._names, inputs), strict=True))
 
     def only(self, names: tuple[str, ...]) -> OnnxSession:
         """The same weights, computing these outputs alone."""
@@ -85,8 +87,21 @@ class OnnxSession:
         return session
 
     def kernels(self) -> Kernels | None:
-        """See ``Session``."""
-        return None
+        """See ``Session``; as the graph says that onnxruntime optimized. The file is loaded once more for it.
+
+        None where the package onnx is not installed.
+        """
+        if self._kernels is None and find_spec("onnx"):
+            import onnx
+
+            runtime = import_onnxruntime()
+            with tempfile.TemporaryDirectory(prefix="rilaas-graph-") as place:
+                options = _options(1)
+                options.optimized_model_filepath = str(Path(place, "optimized.onnx"))
+                runtime.InferenceSession(str(self._path), options, providers=[_PROVIDER])
+                graph = onnx.load(options.optimized_model_filepath, load_external_data=False).graph
+            self._kernels = kernels_of_onnx(graph)
+        return self._kernels
 
 
 class OnnxRuntime:
@@ -126,6 +141,15 @@ def import_onnxruntime() -> Any:
         ) from error
     onnxruntime.disable_telemetry_events()  # where somebody else had imported it before
     return onnxruntime
+
+
+def _options(threads: int) -> Any:
+    options = import_onnxruntime().SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    options.add_session_config_entry(_SPINNING, "0")
+    return options
 
 
 def _spec(path: Path, arg: Any) -> TensorSpec:
