@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rilaas.learn.demonstration import Demonstrations, collect
     from rilaas.learn.export import export_onnx
     from rilaas.learn.pilotnet import PilotNet
+    from rilaas.learn.record import RecordedDemonstrations, record_demonstrations
 
 _LAZY = {
     "Dagger": "dagger",
@@ -27,6 +28,8 @@ _LAZY = {
     "collect": "demonstration",
     "export_onnx": "export",
     "PilotNet": "pilotnet",
+    "RecordedDemonstrations": "record",
+    "record_demonstrations": "record",
 }
 
 __all__ = [
@@ -37,10 +40,12 @@ __all__ = [
     "Outcome",
     "PilotNet",
     "Progress",
+    "RecordedDemonstrations",
     "TownExpert",
     "TownExpertPolicy",
     "collect",
     "export_onnx",
+    "record_demonstrations",
     "train",
 ]
 
