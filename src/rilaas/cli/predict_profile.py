@@ -20,7 +20,7 @@ from rilaas.cli.hub_target import model_path, open_hub, owned
 from rilaas.cli.output import Output
 from rilaas.cli.policy import Opened, open_policy
 from rilaas.core import InvalidInput, ModelRef, NotFound, Tensors
-from rilaas.report import HERE, Metric, Report, Table, provenance, summarize, value_text
+from rilaas.report import HERE, Cell, Metric, Report, Table, provenance, summarize, value_text
 from rilaas.report.provenance import machine
 from rilaas.store import LatencyRow, ModelFolder, Shelf, Times
 
@@ -39,7 +39,7 @@ _PACKAGES = {
 _COLUMNS = ("where", "what", "p50 [ms]", "p90 [ms]", "p99 [ms]", "worst [ms]", "n", "threads", "load", "when")
 
 
-class CountType(click.ParamType):
+class CountType(click.ParamType):  # type: ignore[type-arg]  # generic in stubs alone
     """A number of predictions; a file that was meant as the input is told apart."""
 
     name = "N"
@@ -219,7 +219,7 @@ def _report(
     note = "Other work on a machine makes times longer: look at its load average."
     tables = [Table("Latency", _COLUMNS, tuple(rows), note)]
     if own is not None:
-        facts = [("processor", own.machine), ("cores", own.cores), ("features", ", ".join(own.features))]
+        facts: list[tuple[str, Cell]] = [("processor", own.machine), ("cores", own.cores), ("features", ", ".join(own.features))]
         tables.append(Table("Measured with", ("what", "value"), (*facts, *own.versions.items())))
     return Report("latency profile", "measured", metrics, provenance([0]), summary, tables=tuple(tables))
 
@@ -240,7 +240,7 @@ def _metrics(measured: _Measured, deadline_s: float | None) -> dict[str, Metric]
 
 def _line(
     place: str, what: str, times: Times, n: int, threads: int | None, load: float, stamp: str
-) -> tuple[str | int | float | None, ...]:
+) -> tuple[Cell, ...]:
     values = (times.p50_s, times.p90_s, times.p99_s, times.worst_s)
     return (place, what, *(float(f"{1e3 * value:.4g}") for value in values), n, threads, round(load, 2), stamp)
 
