@@ -49,6 +49,10 @@ class Measured:
         kernels: What the backend computes with; None where it does not tell.
         wanted_integer: Whether its target says int8.
         load_average: Of the machine while it was measured: other work makes times longer.
+        notes: What a reader has to know beside.
+        has_targets: Whether errors are against what was to be answered; else they are against the float model.
+        answer_variance: Of the float model's answers over the test samples, mean over all outputs: the error of
+            somebody who always gives the mean answer.
     """
 
     name: str
@@ -65,6 +69,8 @@ class Measured:
     wanted_integer: bool = False
     load_average: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    has_targets: bool = True
+    answer_variance: float = 0.0
 
     @property
     def mse(self) -> float:

@@ -147,8 +147,8 @@ def _shapes(model: Any) -> dict[str, tuple[int, ...]]:
 def _macs(node: Any, shapes: Mapping[str, tuple[int, ...]], weights: tuple[int, ...]) -> int:
     """Multiplications of one product; 0 where shapes are not known."""
     given, out = shapes.get(node.input[0], ()), shapes.get(node.output[0], ())
-    if not weights or not out:
-        return 0
+    if not weights or not out:  # quantized operators outside the standard have no known shapes
+        return math.prod(weights) if len(weights) == 2 else 0
     counts: Mapping[str, Callable[[], int]] = {
         "Conv": lambda: math.prod(out) * math.prod(weights[1:]),
         "ConvInteger": lambda: math.prod(out) * math.prod(weights[1:]),
