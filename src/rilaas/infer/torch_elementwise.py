@@ -82,7 +82,8 @@ def _unary(reader: Reader, step: Operation) -> Any:
     return reader.call(_UNARY[step.type], reader.tensor(step, 0))
 
 
-def _binary(reader: Reader, step: Operation) -> Any:
+def binary(reader: Reader, step: Operation) -> Any:
+    """Two tensors, element by element; or arithmetic on shapes."""
     if step.type in ARITHMETIC and any(isinstance(reader.value(step, index), Sizes) for index in (0, 1)):
         return of_sizes(reader, step)
     return reader.call(_BINARY[step.type], reader.tensor(step, 0), reader.tensor(step, 1))
@@ -185,7 +186,7 @@ def reduced(x: Tensor, how: str, axes: list[int] | None, keep: bool) -> Tensor:
         return torch.sum(torch.abs(x), over, keepdim=keep)
     if how == "SumSquare":
         return torch.sum(x * x, over, keepdim=keep)
-    function = {
+    function: dict[str, Callable[..., Tensor]] = {
         "Mean": torch.mean,
         "Sum": torch.sum,
         "Max": torch.amax,
@@ -228,7 +229,7 @@ def _cumulative(reader: Reader, step: Operation) -> Any:
 
 OPERATORS: dict[str, Callable[[Reader, Operation], Any]] = {
     **dict.fromkeys(_UNARY, _unary),
-    **dict.fromkeys(_BINARY, _binary),
+    **dict.fromkeys(_BINARY, binary),
     **{
         f"Reduce{how}": _reduce for how in ("Mean", "Sum", "Max", "Min", "Prod", "L1", "L2", "SumSquare", "LogSumExp")
     },

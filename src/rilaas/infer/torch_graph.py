@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def module_of_onnx(model: onnx.ModelProto) -> fx.GraphModule:
     """
     model = _prepared(model)
     shapes = _shapes(model)
-    reader = Reader(shapes)
+    reader = Reader(shapes, _uses(model.graph))
     for tensor in model.graph.initializer:
         made = _tensor(tensor)
         reader.values[tensor.name], reader.names[id(made)] = made, tensor.name
@@ -99,6 +100,12 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int | None, ...]]:
         for value in [*graph.value_info, *graph.input, *graph.output]
         if value.type.tensor_type.HasField("shape")
     }
+
+
+def _uses(graph: onnx.GraphProto) -> dict[str, int]:
+    """How often each tensor is taken; an output of the graph counts."""
+    taken = [name for node in graph.node for name in node.input] + [each.name for each in graph.output]
+    return dict(Counter(taken))
 
 
 def _operation(node: onnx.NodeProto) -> Operation:

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional
 
+from rilaas.infer.torch_elementwise import binary
 from rilaas.infer.torch_reader import Operation, Quantized, Reader, identifier
 
-_CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_CONV_TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+_CONV: tuple[Any, ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_BIASED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_CONV_TRANSPOSE: tuple[Any, ...] = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 _CONV_FUNCTION = (functional.conv1d, functional.conv2d, functional.conv3d)
 _TRANSPOSE_FUNCTION = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)
-_BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-_INSTANCE_NORM = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+_BATCH_NORM: tuple[Any, ...] = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+_INSTANCE_NORM: tuple[Any, ...] = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def paddings(reader: Reader, step: Operation, kernel: list[int]) -> tuple[list[int], list[int]]:
@@ -50,7 +52,7 @@ def padded(reader: Reader, step: Operation, kernel: list[int], fill: float = 0.0
     return reader.call(functional.pad, x, flat, value=fill), (0,) * len(kernel)
 
 
-def _weights(reader: Reader, step: Operation) -> tuple[Any, Tensor | None]:
+def _weights(reader: Reader, step: Operation) -> tuple[Any, Any]:
     """The kernel as it is stored (integers where it is quantized), and the bias."""
     kernel = reader.value(step, 1)
     if not isinstance(kernel, Quantized):
@@ -127,7 +129,7 @@ def _gemm(reader: Reader, step: Operation) -> Any:
     weight = weight.as_float() if isinstance(weight, Quantized) else weight
     if isinstance(weight, Tensor) and isinstance(bias, Tensor | None) and (bias is None or _is_row(bias)):
         kept = _scaled(weight if step.get("transB", 0) else weight.t().contiguous(), alpha)
-        row = None if bias is None else _scaled(_row(bias).expand(kept.shape[0]).contiguous(), beta)  # type: ignore[union-attr]
+        row = None if bias is None else _scaled(_row(bias).expand(kept.shape[0]).contiguous(), beta)
         return linear(reader, step, x, kept, row)
     if step.get("transB", 0):
         weight = reader.call(torch.t, weight)
@@ -157,14 +159,46 @@ def _matmul(reader: Reader, step: Operation) -> Any:
     return reader.call(torch.matmul, reader.tensor(step, 0), reader.tensor(step, 1))
 
 
+def _add(reader: Reader, step: Operation) -> Any:
+    """A bias that stands behind its layer becomes the layer's own; other additions stay what they are."""
+    for index in (0, 1):
+        node, bias = reader.value(step, index), reader.value(step, 1 - index)
+        bias = bias.as_float() if isinstance(bias, Quantized) else bias
+        is_alone = reader.uses.get(step.inputs[index], 0) == 1
+        if is_alone and isinstance(node, fx.Node) and isinstance(bias, Tensor) and _takes_bias(reader, node, bias):
+            return node
+    return binary(reader, step)
+
+
+def _takes_bias(reader: Reader, node: fx.Node, bias: Tensor) -> bool:
+    if node.op == "call_function" and node.target is functional.linear and node.args[2] is None:
+        weight = node.args[1]
+        if not isinstance(weight, fx.Node) or bias.shape[-1:] != bias.reshape(-1).shape:
+            return False
+        node.args = (*node.args[:2], reader.parameter(bias.reshape(-1)))
+        return True
+    layer: Any = reader.root.get_submodule(str(node.target)) if node.op == "call_module" else None
+    if not isinstance(layer, _BIASED) or layer.bias is not None:
+        return False
+    channels = layer.weight.shape[0]
+    wanted = (channels,) + (1,) * (layer.weight.dim() - 2)
+    shape = tuple(bias.shape)
+    while len(shape) > len(wanted) and shape[0] == 1:
+        shape = shape[1:]
+    if shape != wanted:
+        return False
+    layer.register_parameter("bias", nn.Parameter(bias.reshape(-1).clone()))
+    return True
+
+
 def _batch_normalization(reader: Reader, step: Operation) -> Any:
     if step.get("training_mode", 0):
         raise step.refused("it is in training mode", "Export the network in evaluation mode: network.eval().")
     scale, bias, mean, variance = (reader.constant(step, index, "statistics") for index in range(1, 5))
     assert scale is not None
     layer = _BATCH_NORM[max(0, reader.rank(step) - 3)](scale.numel(), eps=step.get("epsilon", 1e-5))
-    layer = _filled(layer, weight=scale, bias=bias, running_mean=mean, running_var=variance)
-    return reader.layer(step, layer.eval(), reader.tensor(step, 0))
+    filled = _filled(layer, weight=scale, bias=bias, running_mean=mean, running_var=variance)
+    return reader.layer(step, filled.eval(), reader.tensor(step, 0))
 
 
 def _layer_normalization(reader: Reader, step: Operation) -> Any:
@@ -244,6 +278,7 @@ def _scaled(tensor: Tensor, factor: float) -> Tensor:
 
 
 OPERATORS: dict[str, Callable[[Reader, Operation], Any]] = {
+    "Add": _add,
     "BatchNormalization": _batch_normalization,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

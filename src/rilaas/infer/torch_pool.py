@@ -14,8 +14,8 @@ from rilaas.infer.torch_layer import paddings
 from rilaas.infer.torch_reader import Operation, Reader
 
 _MAX = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
-_AVERAGE = (torch.nn.functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
-_FAST = {
+_AVERAGE: tuple[Callable[..., Tensor], ...] = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
+_FAST: dict[tuple[str, str, str], dict[str, Any]] = {
     ("nearest", "asymmetric", "floor"): {"mode": "nearest"},
     ("linear", "half_pixel", ""): {"mode": "linear", "align_corners": False},
     ("linear", "pytorch_half_pixel", ""): {"mode": "linear", "align_corners": False},
@@ -48,20 +48,19 @@ def _average_pool(reader: Reader, step: Operation) -> Any:
     if any(size != 1 for size in step.get("dilations") or ()):
         raise step.refused("dilations are not supported")
     strides, ceil = tuple(step.get("strides") or [1] * dims), bool(step.get("ceil_mode", 0))
-    function, counts = _AVERAGE[dims - 1], bool(step.get("count_include_pad", 0))
+    counts = bool(step.get("count_include_pad", 0))
     before, after = paddings(reader, step, kernel)
     if before == after and all(2 * size <= wide for size, wide in zip(before, kernel, strict=True)):
-        return reader.call(function, reader.tensor(step, 0), tuple(kernel), strides, tuple(before), ceil, counts)
+        x = reader.tensor(step, 0)
+        return reader.call(_AVERAGE[dims - 1], x, tuple(kernel), strides, tuple(before), ceil, counts)
     flat = [size for low, high in reversed(list(zip(before, after, strict=True))) for size in (low, high)]
-    return reader.call(
-        average_of_padded, reader.tensor(step, 0), flat, tuple(kernel), strides, ceil, counts, function
-    )
+    x = reader.tensor(step, 0)
+    return reader.call(average_of_padded, x, flat, tuple(kernel), strides, ceil, counts)
 
 
-def average_of_padded(
-    x: Tensor, pads: list[int], kernel: Any, strides: Any, ceil: bool, counts: bool, function: Callable[..., Tensor]
-) -> Tensor:
+def average_of_padded(x: Tensor, pads: list[int], kernel: Any, strides: Any, ceil: bool, counts: bool) -> Tensor:
     """An average over windows, with other paddings than torch has."""
+    function: Callable[..., Tensor] = _AVERAGE[x.dim() - 3]
     made = function(functional.pad(x, pads), kernel, strides, 0, ceil)
     if counts:
         return made
@@ -108,7 +107,7 @@ def _resize(reader: Reader, step: Operation) -> Any:
     if mode == "cubic" and step.get("cubic_coeff_a", -0.75) != -0.75:
         raise step.refused("cubic_coeff_a is not -0.75, which is all that torch has")
     if key in _FAST and rank in _MODES[mode]:
-        chosen = {**_FAST[key], "mode": _MODES[mode][rank]}
+        chosen: dict[str, Any] = {**_FAST[key], "mode": _MODES[mode][rank]}
         if sizes:
             shape = tuple(by_axis.get(axis, reader.shape(step)[axis]) for axis in spatial)
             return reader.call(functional.interpolate, reader.tensor(step, 0), size=shape, **chosen)

@@ -80,8 +80,8 @@ def dequantized_weights(reader: Reader, weights: Quantized, name: str) -> fx.Nod
         scale, zero = reader.stored(weights.scale), reader.stored(weights.zero_point.long())
         given = (data, scale, zero, weights.axis, low, high, weights.data.dtype)
         return reader.graph.call_function(operators.dequantize_per_channel.default, given)
-    given = (data, float(weights.scale), int(weights.zero_point), low, high, weights.data.dtype)
-    return reader.graph.call_function(operators.dequantize_per_tensor.default, given)
+    numbers = (data, float(weights.scale), int(weights.zero_point), low, high, weights.data.dtype)
+    return reader.graph.call_function(operators.dequantize_per_tensor.default, numbers)
 
 
 def _range(step: Operation, dtype: torch.dtype) -> tuple[int, int]:

@@ -195,7 +195,7 @@ class Reader:
                 return function(*arguments, **keywords)
         given = fx.node.map_aggregate(arguments, self.stored)
         named = fx.node.map_aggregate(keywords, self.stored)
-        return self.graph.call_function(function, given, named)  # type: ignore[arg-type]
+        return self.graph.call_function(function, given, named)
 
     def size(self, step: Operation, index: int, axis: int) -> Size:
         """The size of an axis: a number where it is known."""

@@ -143,7 +143,8 @@ def _slice(reader: Reader, step: Operation) -> Any:
     steps = [int(size) for size in reader.sizes(step, 4, "steps") or [1] * len(starts)]  # type: ignore[arg-type]
     value = reader.value(step, 0)
     if isinstance(value, Sizes):
-        return Sizes(value.items[starts[0] : ends[0] : steps[0]])
+        bounds = slice(int(starts[0]), int(ends[0]), steps[0])  # type: ignore[arg-type]
+        return Sizes(value.items[bounds])
     ranges = []
     for axis, start, end, stride in zip(axes, starts, ends, steps, strict=True):
         first = None if isinstance(start, int) and abs(start) >= 2**31 - 1 else start
@@ -202,8 +203,8 @@ def _pad(reader: Reader, step: Operation) -> Any:
 def _expand(reader: Reader, step: Operation) -> Any:
     wanted, shape = reader.sizes(step, 1, "shape") or [], reader.shape(step)
     lead = len(wanted) - len(shape)
-    known = [1] * lead + list(shape) if lead >= 0 else list(shape)
-    wanted = [1] * max(0, -lead) + wanted
+    known: list[int | None] = [*[1] * lead, *shape]
+    wanted = [*[1] * -lead, *wanted]
     sizes = tuple(-1 if want == 1 and have != 1 else want for want, have in zip(wanted, known, strict=True))
     return reader.call(torch.broadcast_to if -1 not in sizes else torch.Tensor.expand, reader.tensor(step, 0), sizes)
 
