@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rilaas.learn.demonstration import Demonstrations, collect
     from rilaas.learn.export import export_onnx
     from rilaas.learn.pilotnet import PilotNet
+    from rilaas.learn.pilotnet_bev import PilotNetBev
     from rilaas.learn.record import RecordedDemonstrations, record_demonstrations
 
 _LAZY = {
@@ -28,6 +29,7 @@ _LAZY = {
     "collect": "demonstration",
     "export_onnx": "export",
     "PilotNet": "pilotnet",
+    "PilotNetBev": "pilotnet_bev",
     "RecordedDemonstrations": "record",
     "record_demonstrations": "record",
 }
@@ -39,6 +41,7 @@ __all__ = [
     "ExpertPolicy",
     "Outcome",
     "PilotNet",
+    "PilotNetBev",
     "Progress",
     "RecordedDemonstrations",
     "TownExpert",

@@ -14,8 +14,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from rilaas.learn.demonstration import Demonstrations, Driver, Preprocess, Recording, collect, varied_scenario
+from rilaas.learn.controls import THROTTLE_STEERING, Controls
+from rilaas.learn.demonstration import (
+    Command,
+    Demonstrations,
+    Driver,
+    Preprocess,
+    Recording,
+    collect,
+    varied_scenario,
+)
 from rilaas.learn.pilotnet import PilotNet
 
 
@@ -34,7 +44,7 @@ class Dagger:
         final_steps: Gradient steps at the end, while the learning rate goes to 0.
         batch_size: Demonstrations in each step.
         learning_rate: Of Adam.
-        steering_weight: Weight of the steering's squared error against the throttle's.
+        weights: Of the squared error of each number that the network answers.
         threads: Torch's threads. More than one is far slower where the cores are busy with other work.
     """
 
@@ -48,7 +58,7 @@ class Dagger:
     final_steps: int = 1700
     batch_size: int = 64
     learning_rate: float = 1e-3
-    steering_weight: float = 4.0
+    weights: tuple[float, ...] = (1.0, 4.0)
     threads: int = 1
 
 
@@ -84,7 +94,7 @@ class Outcome:
         interrupted: Whether it was ended early by Ctrl-C.
     """
 
-    network: PilotNet
+    network: nn.Module
     demonstrations: int
     steps: int
     loss: float
@@ -92,8 +102,15 @@ class Outcome:
     interrupted: bool
 
 
-def train(dagger: Dagger, preprocess: Preprocess, on_progress: Callable[[Progress], None] | None = None) -> Outcome:
-    """Train a PilotNet. The same settings on the same machine give the same weights.
+def train(
+    dagger: Dagger,
+    preprocess: Preprocess,
+    on_progress: Callable[[Progress], None] | None = None,
+    *,
+    network: Callable[[], nn.Module] = PilotNet,
+    controls: Controls = THROTTLE_STEERING,
+) -> Outcome:
+    """Train a network. The same settings on the same machine give the same weights.
 
     Ctrl-C ends it early: the student so far is returned, marked as interrupted.
 
@@ -101,10 +118,12 @@ def train(dagger: Dagger, preprocess: Preprocess, on_progress: Callable[[Progres
         dagger: What to train.
         preprocess: The model folder's own, see ``Preprocess``.
         on_progress: Called now and then.
+        network: Makes the student: from ``Preprocess``'s input to as many numbers as ``controls`` has.
+        controls: What these numbers mean.
     """
     torch.set_num_threads(dagger.threads)
     torch.manual_seed(dagger.seed)
-    run = _Training(dagger, preprocess, on_progress)
+    run = _Training(dagger, preprocess, on_progress, network(), controls)
     interrupted = False
     try:
         for iteration in range(dagger.iterations):
@@ -127,12 +146,18 @@ class _Training:
     """The state of ``train``."""
 
     def __init__(
-        self, dagger: Dagger, preprocess: Preprocess, on_progress: Callable[[Progress], None] | None
+        self,
+        dagger: Dagger,
+        preprocess: Preprocess,
+        on_progress: Callable[[Progress], None] | None,
+        network: nn.Module,
+        controls: Controls,
     ) -> None:
         self.dagger = dagger
         self.preprocess = preprocess
         self.on_progress = on_progress
-        self.network = PilotNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.controls = controls
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimizer = torch.optim.Adam(self.network.parameters(), dagger.learning_rate)
         self.rng = np.random.default_rng([dagger.seed, 0xDA66])
         self.data = Demonstrations.none()
@@ -160,14 +185,14 @@ class _Training:
     def learn(self, steps: int, first_rate: float, last_rate: float, stage: str) -> None:
         """Take gradient steps; the learning rate follows half a cosine from the first to the last."""
         self.network.train()
-        weights = torch.tensor([1.0, self.dagger.steering_weight])
+        weights = torch.tensor(self.dagger.weights)
+        targets = self.controls.encode(self.data.commands)
         for step in range(steps):
             share = 0.5 * (1.0 + math.cos(math.pi * step / steps))
             for group in self.optimizer.param_groups:
                 group["lr"] = last_rate + share * (first_rate - last_rate)
             chosen = self.rng.integers(len(self.data), size=self.dagger.batch_size)
-            inputs, commands = _batch(self.data, chosen, self.rng)
-            error = self.network(inputs) - commands
+            error = self.network(_inputs(self.data, chosen, self.rng)) - torch.from_numpy(targets[chosen])
             loss = (weights * error * error).mean()
             self.optimizer.zero_grad()
             loss.backward()
@@ -178,9 +203,10 @@ class _Training:
             self._tell(stage, 1.0)
 
     def _driver(self) -> Driver:
-        def drive(seen: NDArray[np.float32]) -> tuple[float, float]:
+        def drive(seen: NDArray[np.float32]) -> Command:
             with torch.no_grad():
-                throttle, steering = self.network(torch.from_numpy(seen))[0].tolist()
+                answers = self.network(torch.from_numpy(seen)).numpy()
+            throttle, steering = self.controls.decode(answers)[0].tolist()
             return throttle, steering
 
         return drive
@@ -193,14 +219,12 @@ class _Training:
             self.on_progress(Progress(stage, share, spent_s * (1.0 - share) / share, len(self.data), self.loss))
 
 
-def _batch(
-    data: Demonstrations, chosen: NDArray[np.int64], rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch with the light changed a little: a factor and an offset for each image and channel."""
+def _inputs(data: Demonstrations, chosen: NDArray[np.int64], rng: np.random.Generator) -> torch.Tensor:
+    """Inputs with the light changed a little: a factor and an offset for each image and channel."""
     inputs = torch.from_numpy(data.inputs[chosen]).contiguous(memory_format=torch.channels_last).float()
     size = (len(chosen), 3, 1, 1)
     shared = (len(chosen), 1, 1, 1)
     factor = np.exp(rng.normal(0.0, 0.05, size) + rng.normal(0.0, 0.15, shared)) / 127.5
     offset = rng.normal(0.0, 0.05, shared) - 1.0
     inputs = inputs * torch.from_numpy(factor.astype(np.float32)) + torch.from_numpy(offset.astype(np.float32))
-    return inputs.clamp_(-1.0, 1.0), torch.from_numpy(data.commands[chosen])
+    return inputs.clamp_(-1.0, 1.0)
