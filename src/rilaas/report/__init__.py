@@ -3,6 +3,7 @@
 Takes values; gives terminal text, strict JSON and one HTML file without network or script. Imports core only.
 """
 
+from rilaas.report.agreement_chart import agreement_chart
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import HERE, Cell, Episode, Figure, Report, Table
 from rilaas.report.exchange import metric_row, read_metric
@@ -10,14 +11,18 @@ from rilaas.report.infraction_chart import infraction_chart
 from rilaas.report.interval_chart import interval_chart
 from rilaas.report.latency_chart import latency_chart
 from rilaas.report.metric import Metric, Percentiles, summarize
-from rilaas.report.number import metric_text, value_text
+from rilaas.report.number import bytes_text, metric_text, value_text
+from rilaas.report.pareto_chart import Candidate, pareto_chart
 from rilaas.report.provenance import Provenance, provenance
 from rilaas.report.score_chart import score_chart
 from rilaas.report.score_latency_chart import score_latency_chart
+from rilaas.report.sensitivity_chart import sensitivity_chart
 from rilaas.report.text import colour_wanted, grid, paint, plain
+from rilaas.report.trajectory_chart import trajectory_chart
 
 __all__ = [
     "HERE",
+    "Candidate",
     "Cell",
     "Episode",
     "Figure",
@@ -26,6 +31,8 @@ __all__ = [
     "Provenance",
     "Report",
     "Table",
+    "agreement_chart",
+    "bytes_text",
     "colour_wanted",
     "distance_chart",
     "grid",
@@ -35,11 +42,14 @@ __all__ = [
     "metric_row",
     "metric_text",
     "paint",
+    "pareto_chart",
     "plain",
     "provenance",
     "read_metric",
     "score_chart",
     "score_latency_chart",
+    "sensitivity_chart",
     "summarize",
+    "trajectory_chart",
     "value_text",
 ]

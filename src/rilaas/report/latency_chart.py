@@ -22,6 +22,7 @@ def latency_chart(
     *,
     deadline_s: float | None = None,
     title: str = "Round trip per server",
+    each: str = "server",
 ) -> Figure:
     """A histogram per server on one logarithmic axis.
 
@@ -29,6 +30,7 @@ def latency_chart(
         latency_s: Positive values by server [s]; a server without any is listed as such.
         deadline_s: What is slower than this came too late and is drawn in red.
         title: Of the figure.
+        each: What has a row: ``server``, or ``variant`` of a model.
 
     Raises:
         ValueError: A latency or the deadline is not positive and finite.
@@ -56,12 +58,12 @@ def latency_chart(
         shapes.append(line(x, top - 8, x, bottom, "limit"))
         shapes.append(text(x, top - 13, f"deadline {value_text(deadline_s, 's')}", "small strong", "middle"))
     caption = (
-        "Logarithmic axis; each server's bars are scaled to its highest. Long mark p50, short marks p95 and p99."
+        f"Logarithmic axis; each {each}'s bars are scaled to its highest. Long mark p50, short marks p95 and p99."
     )
     if deadline_s is not None:
         caption += " What came after the deadline is red."
-    table = _table(title, data, deadline_s)
-    return Figure(title, picture(WIDTH, bottom + 28, shapes), SVG, _alt(data, deadline_s), caption, table)
+    table = _table(title, data, deadline_s, each)
+    return Figure(title, picture(WIDTH, bottom + 28, shapes), SVG, _alt(data, deadline_s, each), caption, table)
 
 
 def _row(
@@ -108,16 +110,16 @@ def _tick_text(seconds: float) -> str:
     return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1e3:g} ms"
 
 
-def _alt(data: Mapping[str, np.ndarray], deadline_s: float | None) -> str:
-    words = [f"Histogram of latencies for {len(data)} server{'s' if len(data) != 1 else ''}."]
+def _alt(data: Mapping[str, np.ndarray], deadline_s: float | None, each: str) -> str:
+    words = [f"Histogram of latencies for {len(data)} {each}{'s' if len(data) != 1 else ''}."]
     for name, values in data.items():
         part = Percentiles.of(values)
         words.append(f"{name}: median {value_text(part.p50, 's')}, p99 {value_text(part.p99, 's')}.")
     return " ".join(words + ([f"The deadline is {value_text(deadline_s, 's')}."] if deadline_s is not None else []))
 
 
-def _table(title: str, data: Mapping[str, np.ndarray], deadline_s: float | None) -> Table:
-    columns: tuple[str, ...] = ("server", "n", "p50 [ms]", "p95 [ms]", "p99 [ms]", "highest [ms]")
+def _table(title: str, data: Mapping[str, np.ndarray], deadline_s: float | None, each: str) -> Table:
+    columns: tuple[str, ...] = (each, "n", "p50 [ms]", "p95 [ms]", "p99 [ms]", "highest [ms]")
     rows: list[tuple[str | int | float | None, ...]] = []
     for name, values in data.items():
         part = Percentiles.of(values)

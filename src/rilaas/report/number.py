@@ -76,6 +76,15 @@ def value_text(value: float, unit: str = "") -> str:
     return _in_unit(value, *shown_unit(unit, value))
 
 
+def bytes_text(size_bytes: int) -> str:
+    """``460 kB``, ``6.11 MB``: a size in powers of 1000 with three digits."""
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    power = 1 if size_bytes < 999_500 else 2 if size_bytes < 999_500_000 else 3  # 999.5 kB is 1.00 MB
+    value = float(f"{size_bytes / 1000.0**power:.3g}")
+    return f"{value:.{_significant(value)}f} {('', 'kB', 'MB', 'GB')[power]}"
+
+
 def episode_text(value: float, metric: Metric) -> str:
     """One episode's value in the unit of the whole metric."""
     return _in_unit(value, *metric_unit(metric))

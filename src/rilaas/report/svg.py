@@ -21,11 +21,14 @@ text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:
 .grid{stroke:#dde3e8}.axis{stroke:#8b97a1}.mark{stroke:#1c2733;stroke-width:1.6;fill:none}
 .limit{stroke:#1c2733;stroke-width:1.6;stroke-dasharray:5 4}.band{fill:#1c2733;opacity:.09}
 .curve{stroke:#4a86c8;stroke-width:2.2;fill:none}.around{fill:#4a86c8;opacity:.18}
+.line0{stroke:#4a86c8}.line1{stroke:#b97a1a}.line2{stroke:#23927f}.line3{stroke:#9170cc}.line4{stroke:#7a8793}
+.line0,.line1,.line2,.line3,.line4{stroke-width:1.8;fill:none}
+.front{stroke:#56626d;stroke-width:1.6;fill:none}.ring{stroke:#8b97a1;stroke-width:1.2;fill:none}
 .s0{fill:#4a86c8}.s1{fill:#b97a1a}.s2{fill:#23927f}.s3{fill:#9170cc}.s4{fill:#7a8793}.fail{fill:#d63a40}.cross{stroke:#d63a40;stroke-width:2.4;fill:none}
 @media (prefers-color-scheme:dark){
 text{fill:#e4eaf0}.muted{fill:#9dabb8}.grid{stroke:#2b3641}.axis{stroke:#6b7a88}
 .mark,.limit{stroke:#f2f5f8}.band{fill:#e4eaf0;opacity:.12}.fail{fill:#f0565b}
-.cross{stroke:#f0565b}}
+.cross{stroke:#f0565b}.front{stroke:#9dabb8}.ring{stroke:#6b7a88}}
 """
 
 
@@ -50,6 +53,11 @@ def box(x: float, y: float, width: float, height: float, kind: str, *, corner: f
 
 def dot(x: float, y: float, radius: float, kind: str) -> str:
     """A filled circle."""
+    return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="{kind}"/>'
+
+
+def ring(x: float, y: float, radius: float, kind: str = "ring") -> str:
+    """A circle that is not filled; its class has a stroke and no fill."""
     return f'<circle cx="{_n(x)}" cy="{_n(y)}" r="{_n(radius)}" class="{kind}"/>'
 
 
