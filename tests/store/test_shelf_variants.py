@@ -105,6 +105,17 @@ def test_what_takes_other_tensors_is_no_variant(shelf, affine):
     assert shelf.variants(ref("affine:1")) == []
 
 
+def test_a_variant_may_fix_the_free_batch_axis_to_one(shelf, affine):
+    shelf.push(affine(2.0))
+    folder = affine(2.01).path
+    (folder / "model.toml").write_text((folder / "model.toml").read_text().replace("[-1, 3]", "[1, 3]"))
+    fixed = read_model_folder(folder)
+    assert shelf.push_variant(fixed, ref("affine:1"), "static").is_new
+    shelf.push(fixed)
+    with pytest.raises(SignatureMismatch):
+        shelf.push_variant(affine(2.02), ref("affine:2"), "free")  # of an original that takes one sample
+
+
 def test_a_variant_of_another_version_is_refused_with_both_digests(shelf, affine):
     first, second = shelf.push(affine(2.0)), shelf.push(affine(3.0))
     with pytest.raises(Conflict, match=f"{first.digest[:19]}, and affine:2 is {second.digest[:19]}"):

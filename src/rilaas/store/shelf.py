@@ -15,14 +15,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rilaas.core import Conflict, InvalidInput, ModelRef, NotFound, SignatureMismatch, did_you_mean
-from rilaas.core.signature import Signature
+from rilaas.core.signature import Signature, TensorSpec
 from rilaas.store.archive import pack
 from rilaas.store.folder import ModelFolder, read_model_folder
 from rilaas.store.latency_row import LatencyRow
@@ -282,7 +282,7 @@ def check_variant(original: Signature, digest: str, model: ModelFolder, called: 
         ("input", original.inputs, signature.inputs),
         ("output", original.outputs, signature.outputs),
     ):
-        one, other = {str(spec) for spec in there.values()}, {str(spec) for spec in here.values()}
+        one, other = {str(spec) for spec in there.values()}, {_as_original(spec, there) for spec in here.values()}
         if one != other:
             raise SignatureMismatch(
                 f"This is no variant of {called}, for its signature is another one: {side}s "
@@ -296,6 +296,14 @@ def check_variant(original: Signature, digest: str, model: ModelFolder, called: 
             f"and {called} is {digest[:19]}.",
             "Name the version that it was made from, or push that one first.",
         )
+
+
+def _as_original(spec: TensorSpec, there: Mapping[str, TensorSpec]) -> str:
+    """A variant may fix the free batch axis to 1: some runtimes are faster then."""
+    original = there.get(spec.name)
+    if original is not None and original.shape[:1] == (-1,) and spec.shape[:1] == (1,):
+        spec = replace(spec, shape=(-1, *spec.shape[1:]))
+    return str(spec)
 
 
 def _version_of(ref: ModelRef, digests: list[str]) -> str:
