@@ -1,6 +1,6 @@
 """What a runtime really computes with: kernels that multiply matrices or convolve, and those of them with integers.
 
-A file with QuantizeLinear everywhere can still be computed in float; only the graph that the runtime made of it tells.
+A file with QuantizeLinear everywhere can still be computed in float; only the graph that the runtime made tells.
 """
 
 from __future__ import annotations

@@ -11,7 +11,27 @@ from rilaas.core import InvalidInput, did_you_mean
 from rilaas.optimize.passes.contract import Pass
 
 # name: module of this package and class
-PASSES: Mapping[str, tuple[str, str]] = {}
+PASSES: Mapping[str, tuple[str, str]] = {
+    "cast.bfloat16": ("cast", "CastBfloat16"),
+    "cast.float16": ("cast", "CastFloat16"),
+    "fold.normalization": ("fold", "FoldNormalization"),
+    "quantize.dynamic": ("dynamic", "QuantizeDynamic"),
+    "quantize.integer_only": ("static", "QuantizeIntegerOnly"),
+    "quantize.nncf": ("nncf", "QuantizeNncf"),
+    "quantize.static": ("static", "QuantizeStatic"),
+    "shape.fix": ("shape", "ShapeFix"),
+    "tensorflow.aware": ("tensorflow.aware", "Aware"),
+    "tensorflow.cluster_aware": ("tensorflow.aware", "ClusterAware"),
+    "tensorflow.convert": ("tensorflow.post_training", "Convert"),
+    "tensorflow.dynamic": ("tensorflow.post_training", "DynamicRange"),
+    "tensorflow.float16": ("tensorflow.post_training", "Float16"),
+    "tensorflow.integer": ("tensorflow.post_training", "Integer"),
+    "tensorflow.integer_float": ("tensorflow.post_training", "IntegerFloat"),
+    "tensorflow.prune": ("tensorflow.pruning", "Prune"),
+    "tensorflow.prune_aware": ("tensorflow.aware", "PruneAware"),
+    "tensorflow.prune_cluster_aware": ("tensorflow.aware", "PruneClusterAware"),
+    "tensorflow.prune_dynamic": ("tensorflow.pruning", "PruneDynamic"),
+}
 
 
 def make_pass(name: str, fields: Mapping[str, Any], where: str = "") -> Pass:
