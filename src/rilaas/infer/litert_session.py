@@ -7,12 +7,8 @@ Efficient Integer-Arithmetic-Only Inference, eq. 1.
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import os
-import tempfile
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,10 +25,9 @@ from rilaas.core import (
     TensorSpec,
 )
 from rilaas.infer.session import Kernels
+from rilaas.infer.standard_error import standard_error_without
 
-_NOISE = b"Created TensorFlow Lite XNNPACK delegate"  # told on standard error, once a process
-_quiet = threading.Lock()
-_was_told = False
+_NOISE = b"Created TensorFlow Lite XNNPACK delegate"  # told when a process loads its first file
 
 _MULTIPLY = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "BATCH_MATMUL", "CONV_3D")
 _INTEGER = ("INT8", "UINT8", "INT16", "INT4")
@@ -95,7 +90,7 @@ class LiteRtSession:
         self._path = path
         kind = _import_interpreter()
         try:
-            with _quietly():
+            with standard_error_without(_NOISE):
                 self._interpreter = kind(str(path), num_threads=threads)
                 takes, gives = _sides(path, self._interpreter)
                 self._interpreter.allocate_tensors()
@@ -254,32 +249,3 @@ def _tensor(path: Path, name: str, details: Mapping[str, Any]) -> _Tensor:
 def _spec(name: str, tensor: _Tensor) -> TensorSpec:
     stored = next(datatype for datatype, dtype in DATATYPES.items() if dtype == tensor.dtype)
     return TensorSpec(name, "FP32" if tensor.scale else stored, tensor.shape)
-
-
-@contextlib.contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep XNNPACK's one line off standard error; whatever else is written there meanwhile is passed on."""
-    global _was_told
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(_quiet)
-        if _was_told:
-            stack.close()
-            yield
-            return
-        try:
-            own = os.dup(2)
-        except OSError:  # a process without standard error
-            yield
-            return
-        stack.callback(os.close, own)
-        kept = stack.enter_context(tempfile.TemporaryFile())
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(own, 2)
-            _was_told = True
-            kept.seek(0)
-            others = b"".join(line for line in kept if _NOISE not in line)
-            if others:
-                os.write(2, others)
