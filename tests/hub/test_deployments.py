@@ -12,6 +12,7 @@ from rilaas.hub.actions.deployment import (
     wanted_of,
 )
 from rilaas.hub.actions.registry_alias import promote, roll_back
+from rilaas.hub.actions.variant_gate import let_through
 from rilaas.hub.models import Deployment, Placement, Server
 from rilaas.hub.queries.deployment import show_deployment
 from rilaas.hub.queries.placement import wanted_on
@@ -120,6 +121,7 @@ def test_a_version_that_does_not_load_is_a_failed_deployment_while_the_old_one_g
 
 def test_a_canary_gets_its_share_while_it_is_ready(alice, model, edge):
     add_version(model, alice, 3, name="int8")
+    let_through(alice, "alice", "lane", "3@int8", "tried by hand")
     point(alice, model, "prod", "2")
     deployment = deploy(alice, "alice", "lane", Wanted(["edge-1"]))
     report(edge, v2="ready")

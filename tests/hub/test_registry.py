@@ -7,6 +7,7 @@ from rilaas.hub.actions.person import first_person
 from rilaas.hub.actions.registry import delete_model, delete_version, sweep
 from rilaas.hub.actions.registry_alias import promote
 from rilaas.hub.actions.sharing import set_visibility, share
+from rilaas.hub.actions.variant_gate import let_through
 from rilaas.hub.blob_store import model_blobs
 from rilaas.hub.models import Deployment, Model, Robot, Subscription, Variant, Version
 from rilaas.hub.queries.model import show_model
@@ -70,6 +71,7 @@ def test_a_revision_is_a_number_a_variant_or_an_alias(alice, tmp_path, revision,
     push_speed(alice, tmp_path)
     push_speed(alice, tmp_path, 3, name="driver", variant="int8")
     push_speed(alice, tmp_path, 2)
+    let_through(alice, "alice", "driver", "1@int8", "tried by hand")
     promote(alice, "alice", "driver", "prod", "1@int8", 0)
     promote(alice, "alice", "driver", "newest", "2", 0)
     if found is None:

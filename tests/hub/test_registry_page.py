@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from rilaas.hub.actions.registry_alias import promote
 from rilaas.hub.actions.sharing import set_visibility, share
+from rilaas.hub.actions.variant_gate import let_through
 from rilaas.hub.models import Model, Person, Variant, Version
 from rilaas.hub.templatetags.model_page import markdown, shape
 from tests.hub.model_folder import make_folder, push_folder, push_speed
@@ -112,6 +113,7 @@ def test_pages_stay_small_with_1000_models_and_200_versions(alice, browser, tmp_
 def test_a_models_page_says_all_that_it_knows(alice, browser, tmp_path):
     push_speed(alice, tmp_path, note="the first")
     push_speed(alice, tmp_path, 2, name="driver", variant="int8")
+    let_through(alice, "alice", "driver", "1@int8", "tried by hand")
     promote(alice, "alice", "driver", "prod", "1@int8", 0)
     text = browser(alice).get("/models/alice/driver?revision=prod").content.decode()
     for words in (

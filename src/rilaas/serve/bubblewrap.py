@@ -38,16 +38,19 @@ _SEALED = ("--remount-ro", "/dev", "--remount-ro", "/")
 _IF_KNOWN = ("--disable-userns",)  # bubblewrap 0.8 and newer: no further user namespaces inside
 
 
-def sandbox(inside: Iterable[Path], environment: dict[str, str]) -> list[str]:
+def sandbox(inside: Iterable[Path], environment: dict[str, str], writable: Iterable[Path] = ()) -> list[str]:
     """Everything of the command line that stands before the program.
 
     Args:
-        inside: Folders that are visible, read-only, at their own paths.
+        inside: Folders and files that are visible, read-only, at their own paths.
         environment: All environment variables of the program.
+        writable: Folders that can be written to, at their own paths.
     """
     words = [_program(), *_flags(), *_system()]
     for folder in inside:
         words += ["--ro-bind", str(folder), str(folder)]
+    for folder in writable:
+        words += ["--bind", str(folder), str(folder)]
     words += [*_SEALED, "--chdir", "/"]
     for key, value in environment.items():
         words += ["--setenv", key, value]

@@ -24,7 +24,9 @@ ISOLATION = "RILAAS_ISOLATION"
 _FILES_HIDDEN = "no files but the model's and the program's"
 
 
-def confine(*, kind: str, memory_bytes: int, cpus: list[int], parent: int, visible: list[str]) -> str:
+def confine(
+    *, kind: str, memory_bytes: int, cpus: list[int], parent: int, visible: list[str], writable: tuple[str, ...] = ()
+) -> str:
     """Confine this process for good.
 
     Args:
@@ -33,6 +35,7 @@ def confine(*, kind: str, memory_bytes: int, cpus: list[int], parent: int, visib
         cpus: Processors to stay on; empty for all.
         parent: Process id of who started us, with whom we die; 0 where that is seen to by others.
         visible: What stays readable, where files are not hidden by bubblewrap.
+        writable: Folders that can be written to, where bubblewrap has not seen to that.
 
     Returns:
         What was reached, in words.
@@ -47,7 +50,7 @@ def confine(*, kind: str, memory_bytes: int, cpus: list[int], parent: int, visib
     if kind == "process":
         from rilaas.serve.landlock import hide_all_but
 
-        reached.append(_FILES_HIDDEN if hide_all_but(visible) else "files not hidden")
+        reached.append(_FILES_HIDDEN if hide_all_but(visible, writable) else "files not hidden")
     if _try(lambda: resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))):
         reached.append(f"{memory_bytes // 2**20} MiB of memory")
     else:

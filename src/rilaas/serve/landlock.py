@@ -17,6 +17,7 @@ _VERSION, _PATH_BENEATH = 1, 1
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
+_MAKES_DEVICES = (1 << 6) | (1 << 11)  # character and block devices
 # How many file rights a version of Landlock handles: reading and making; renaming; truncating; device controls.
 _FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _TCP_BIND_AND_CONNECT = 3  # version 4
@@ -26,13 +27,14 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 _KERNEL = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu", "/sys/bus/pci")
 
 
-def hide_all_but(visible: Iterable[str]) -> bool:
-    """From now on this process and its children read nothing else and write nothing.
+def hide_all_but(visible: Iterable[str], writable: Iterable[str] = ()) -> bool:
+    """From now on this process and its children read nothing else and write nothing but below ``writable``.
 
     What is open already stays open. Sockets that have a path are no files in this sense.
 
     Args:
         visible: Files and folders that stay readable; those that do not exist are left out.
+        writable: Folders in which files may be made, read, changed and removed.
 
     Returns:
         Whether this kernel could do it. It needs ``PR_SET_NO_NEW_PRIVS`` first, and a process of one thread.
@@ -56,6 +58,8 @@ def hide_all_but(visible: Iterable[str]) -> bool:
         cards = map(str, Path("/sys/devices").glob("pci*"))  # onnxruntime complains where it cannot look for GPUs
         for path in (*visible, *_KERNEL, *cards):
             _allow(system, rules, path, _READ)
+        for path in writable:
+            _allow(system, rules, path, handled & ~_EXECUTE & ~_MAKES_DEVICES)
         for path in _DEVICES:
             _allow(system, rules, path, _READ_FILE | _WRITE_FILE)
         return bool(system(_RESTRICT_SELF, rules, 0) == 0)

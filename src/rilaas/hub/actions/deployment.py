@@ -14,6 +14,7 @@ from rilaas.hub.actions.event import record
 from rilaas.hub.actions.fleet import announce, settle
 from rilaas.hub.actions.policy import shared_changed
 from rilaas.hub.actions.registry_alias import NEW, promote
+from rilaas.hub.actions.variant_gate import check_gate
 from rilaas.hub.models import Deployment, Model, Person, Server, Variant
 from rilaas.hub.queries.access import find_model
 from rilaas.hub.queries.fleet import EDGE, keeps_to_edge, servers_up
@@ -84,7 +85,7 @@ def deploy(person: Person, owner: str, name: str, wanted: Wanted, generation: in
         NotFound: There is no such model, alias, revision or server, or the model is hidden from the person.
         PermissionDenied: The person may only look at it.
         InvalidInput: Its data have to stay at the edge, and a server is elsewhere.
-        Conflict: It is not any more what the person saw.
+        Conflict: It is not any more what the person saw, or it would give traffic to a variant whose gate did not pass.
     """
     with transaction.atomic():
         model = find_model(person, owner, name, to="change")
@@ -92,6 +93,8 @@ def deploy(person: Person, owner: str, name: str, wanted: Wanted, generation: in
         canary = variant_of(model, wanted.canary) if wanted.canary else None
         servers = _servers(wanted.servers)
         _check_edge(model, [variant, canary], servers)
+        check_gate(model, wanted.follows, variant, f"is what {wanted.follows} points to")
+        check_gate(model, wanted.follows, canary, f"cannot be a canary beside {wanted.follows}")
         seen = _seen(model, generation)
         is_new = seen is None
         deployment = seen or Deployment(model=model, created_by=person, generation=NEW)
@@ -152,6 +155,8 @@ def set_running(person: Person, owner: str, name: str, is_running: bool, generat
     with transaction.atomic():
         model = find_model(person, owner, name, to="change")
         deployment = _there(model, generation)
+        if is_running:
+            check_gate(model, deployment.follows, deployment.canary, f"is the canary beside {deployment.follows}")
         deployment.is_stopped = not is_running
         if deployment.is_stopped:
             deployment.serving = deployment.previous = None

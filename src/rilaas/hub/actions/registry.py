@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 
@@ -16,6 +17,7 @@ from rilaas.core import Conflict, InvalidInput, NotFound, PermissionDenied
 from rilaas.hub.actions.event import record
 from rilaas.hub.actions.fleet import model_changed, model_deleted
 from rilaas.hub.actions.registry_manifest import card_text, difference, files_json, manifest_json
+from rilaas.hub.actions.registry_record import record_and_gate
 from rilaas.hub.blob_store import blobs_locked, model_blobs, scratch
 from rilaas.hub.models import Deployment, Model, Person, Variant, Version
 from rilaas.hub.models.name import checked_name
@@ -103,8 +105,8 @@ def push(person: Person, folder: ModelFolder, wanted: Push) -> Pushed:
     """Make a version, or a variant of one; the model too where it is the person's and new.
 
     Raises:
-        Conflict: The variant exists with other content.
-        InvalidInput: It is no variant: its signature is another one.
+        Conflict: The variant exists with other content, or says that it was made from another version.
+        InvalidInput: It is no variant: its signature is another one, or its record is none.
         NotFound: See ``check_push``; so further errors.
     """
     wanted = replace(wanted, name=wanted.name or folder.manifest.name)
@@ -209,8 +211,11 @@ def _add(person: Person, folder: ModelFolder, wanted: Push, sha256: str, archive
         if same := _same(model, folder, wanted):
             return same
         manifest = manifest_json(folder)
+        record_said: dict[str, Any] = {}
+        gate = ""
         if wanted.variant:
             version = _version_for(model, folder, wanted, manifest)
+            record_said, gate = record_and_gate(folder, version)
         else:
             version = _new_version(person, model, folder, wanted)
         variant = Variant.objects.create(
@@ -223,6 +228,8 @@ def _add(person: Person, folder: ModelFolder, wanted: Push, sha256: str, archive
             manifest=manifest,
             files=files_json(folder),
             card=card_text(folder),
+            record=record_said,
+            gate=gate,
         )
         if not wanted.variant:
             model.task, model.description = folder.manifest.task[:100], folder.manifest.description[:_MAX_DESCRIPTION]

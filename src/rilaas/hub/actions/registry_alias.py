@@ -12,6 +12,7 @@ from django.utils import timezone
 from rilaas.core import Conflict, InvalidInput, NotFound
 from rilaas.hub.actions.event import record
 from rilaas.hub.actions.fleet import alias_moved
+from rilaas.hub.actions.variant_gate import check_gate
 from rilaas.hub.models import Alias, Deployment, Model, Person, Variant
 from rilaas.hub.models.name import checked_name
 from rilaas.hub.queries.access import find_model
@@ -35,13 +36,15 @@ def promote(person: Person, owner: str, name: str, alias: str, revision: str, ge
         NotFound: There is no such model or revision, or it is hidden from the person.
         PermissionDenied: The person may only look at it.
         InvalidInput: The alias cannot be a name.
-        Conflict: It is not any more what the person saw.
+        Conflict: It is not any more what the person saw, or it is protected and the revision a variant whose gate
+            did not pass.
     """
     with transaction.atomic():
         model = _locked(person, owner, name)
         _checked_alias(alias)
         variant = variant_of(model, revision)
         seen = _seen(model, alias, generation)
+        check_gate(model, alias, variant)
         if seen is None:
             seen = Alias.objects.create(
                 model=model, name=alias, variant=variant, moved_at=timezone.now(), moved_by=person
@@ -62,7 +65,7 @@ def roll_back(person: Person, owner: str, name: str, alias: str, generation: int
         NotFound: There is no such model or alias, or it is hidden from the person.
         PermissionDenied: The person may only look at it.
         InvalidInput: The alias was never moved, or what it pointed to was deleted.
-        Conflict: It is not any more what the person saw.
+        Conflict: It is not any more what the person saw, or it is protected and was a variant whose gate did not pass.
     """
     with transaction.atomic():
         model = _locked(person, owner, name)
@@ -72,6 +75,7 @@ def roll_back(person: Person, owner: str, name: str, alias: str, generation: int
                 f"{model}:{alias} has nothing to go back to: it was never moved, or where it was is deleted.",
                 "Move it to a version that is there.",
             )
+        check_gate(model, alias, seen.previous)
         record(person, "alias rolled back", str(model), f"{alias} -> {seen.previous.revision}")
         _move(seen, seen.previous, person)
         alias_moved(model)

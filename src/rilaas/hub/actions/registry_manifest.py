@@ -49,11 +49,22 @@ def card_text(folder: ModelFolder) -> str:
 
 
 def difference(first: dict[str, Any], second: dict[str, Any]) -> str:
-    """Where two signatures differ in names, datatypes or shapes; '' where they do not."""
+    """Where a variant's signature differs from its original's in names, datatypes or shapes; '' where it does not.
+
+    A variant may fix the free batch axis to 1: some runtimes are faster then.
+
+    Args:
+        first: Manifest of the original.
+        second: Manifest of the variant.
+    """
     found = []
     for side in ("inputs", "outputs"):
+        free = {spec["name"] for spec in first[side] if spec["shape"][:1] == [-1]}
         one, other = (
-            {spec["name"]: f"{spec['name']}: {spec['datatype']} {spec['shape']}" for spec in manifest[side]}
+            {
+                spec["name"]: f"{spec['name']}: {spec['datatype']} {_freed(spec, spec['name'] in free)}"
+                for spec in manifest[side]
+            }
             for manifest in (first, second)
         )
         found += [
@@ -62,6 +73,11 @@ def difference(first: dict[str, Any], second: dict[str, Any]) -> str:
             if one.get(name) != other.get(name)
         ]
     return "; ".join(found)
+
+
+def _freed(spec: dict[str, Any], is_free: bool) -> list[int]:
+    shape = list(spec["shape"])
+    return [-1, *shape[1:]] if is_free and shape[:1] == [1] else shape
 
 
 def _tensor(spec: TensorSpec) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from rilaas.hub.models.deployment import Deployment, Placement
 from rilaas.hub.models.evaluation import Episode, Evaluation
 from rilaas.hub.models.event import AuditEvent
 from rilaas.hub.models.job import Job, Run
-from rilaas.hub.models.model import Alias, Model, Variant, Version
+from rilaas.hub.models.model import Alias, LatencyMeasurement, Model, Variant, Version
 from rilaas.hub.models.person import AccessToken, EntryLink, Person
 from rilaas.hub.models.policy import PolicyChange, PolicyEpoch
 from rilaas.hub.models.recording import Recording
@@ -25,6 +25,7 @@ __all__ = [
     "Evaluation",
     "Interceptor",
     "Job",
+    "LatencyMeasurement",
     "MetricSample",
     "Model",
     "Person",

@@ -8,6 +8,12 @@ from rilaas.hub.models.name import name_field
 from rilaas.hub.models.person import Person
 
 PRIVATE, SHARED, PUBLIC = VISIBILITIES = ("private", "shared", "public")
+PASSED, FAILED = "passed", "failed"  # what a variant's record says of its gate; '' where there is none
+
+
+def default_protected() -> list[str]:
+    """Aliases that a new model protects."""
+    return ["prod"]
 
 
 class Model(models.Model):
@@ -15,6 +21,7 @@ class Model(models.Model):
 
     Attributes:
         edge_only: Its owner wants what robots send to stay at the edge; a version's manifest may want it too.
+        protected: Names of aliases that point to no variant without a passed gate.
     """
 
     owner = models.ForeignKey(Person, models.PROTECT, related_name="models")
@@ -23,6 +30,7 @@ class Model(models.Model):
     description = models.TextField(default="", blank=True)
     visibility = models.CharField(max_length=8, default=PRIVATE)
     edge_only = models.BooleanField(default=False)
+    protected = models.JSONField(default=default_protected, blank=True)
     collaborators = models.ManyToManyField(Person, related_name="shared_models")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -61,6 +69,9 @@ class Variant(models.Model):
         files: ``[{"path", "size_bytes", "sha256"}]``.
         card: Its README.md.
         archive_sha256: Its blob: a .tar.gz as ``store.pack`` writes it.
+        record: What its variant.json says, as the one who pushed it measured it; {} where there is none.
+        gate: ``PASSED`` or ``FAILED`` by that record; '' where it says nothing.
+        waiver: ``{"by", "reason", "at"}`` where the owner let it through whatever its gate says; else {}.
     """
 
     version = models.ForeignKey(Version, models.CASCADE, related_name="variants")
@@ -72,6 +83,9 @@ class Variant(models.Model):
     manifest = models.JSONField(default=dict)
     files = models.JSONField(default=list)
     card = models.TextField(default="", blank=True)
+    record = models.JSONField(default=dict, blank=True)
+    gate = models.CharField(max_length=6, default="", blank=True)
+    waiver = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -82,6 +96,22 @@ class Variant(models.Model):
     def revision(self) -> str:
         """``3`` or ``3@int8``; needs ``version``."""
         return f"{self.version.number}@{self.name}" if self.name else str(self.version.number)
+
+
+class LatencyMeasurement(models.Model):
+    """How fast a variant was on somebody's machine.
+
+    Attributes:
+        measured: A ``LatencyRow`` of the room store, as JSON.
+    """
+
+    variant = models.ForeignKey(Variant, models.CASCADE, related_name="latencies")
+    measured = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(Person, models.PROTECT, related_name="+")
+
+    class Meta:
+        indexes = (models.Index(fields=["variant", "-id"]),)
 
 
 class Alias(models.Model):

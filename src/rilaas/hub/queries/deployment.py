@@ -158,7 +158,7 @@ def _health(deployment: Deployment, rows: list[Placement], silent: list[str]) ->
 
 def _loaded(deployments: QuerySet[Deployment], *, log: bool = False) -> QuerySet[Deployment]:
     placements = Placement.objects.select_related("variant__version", "server").order_by("server__name", "pk")
-    placements = placements.defer("variant__manifest", "variant__files", "variant__card")
+    placements = placements.defer("variant__manifest", "variant__files", "variant__card", "variant__record")
     return with_traffic(deployments, placements if log else placements.defer("log", "isolation"))
 
 

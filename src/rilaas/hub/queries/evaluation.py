@@ -31,7 +31,8 @@ def visible_evaluations(person: Person) -> QuerySet[Evaluation]:
     found = Evaluation.objects.filter(Q(owner=person) | Q(model__in=visible_models(person)))
     found = found.select_related("owner", "model__owner", "variant__version", "job")
     found = found.annotate(latency=KeyTextTransform("latency", "plan"))  # of the plan, which may be long, that alone
-    return found.defer("report", "plan", "job__log", "variant__manifest", "variant__files", "variant__card")
+    heavy = (f"variant__{field}" for field in ("manifest", "files", "card", "record"))
+    return found.defer("report", "plan", "job__log", *heavy)
 
 
 def list_evaluations(person: Person, *, model: str = "", suite: str = "", page: str = "") -> dict[str, Any]:

@@ -168,4 +168,4 @@ def _has_edge_variant() -> ExpressionWrapper[Q]:
 
 
 def _heavy(prefix: str) -> list[str]:
-    return [f"{prefix}{field}" for field in ("manifest", "files", "card")]
+    return [f"{prefix}{field}" for field in ("manifest", "files", "card", "record")]

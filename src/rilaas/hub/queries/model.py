@@ -68,7 +68,7 @@ def show_model(person: Person, owner: str, name: str, *, revision: str = "", pag
 
 def list_versions(model: Model, page: str = "") -> dict[str, Any]:
     """Versions with their variants, the newest first; deleted ones are left out."""
-    light = Variant.objects.defer("manifest", "files", "card").order_by("name")
+    light = Variant.objects.defer("manifest", "files", "card", "record").order_by("name")
     versions = (
         model.versions.filter(variants__name="")
         .select_related("parent", "created_by")
@@ -84,9 +84,11 @@ def list_aliases(model: Model) -> list[dict[str, Any]]:
         "variant__manifest",
         "variant__files",
         "variant__card",
+        "variant__record",
         "previous__manifest",
         "previous__files",
         "previous__card",
+        "previous__record",
     )
     return [
         {

@@ -8,7 +8,7 @@ from rilaas.core import NotFound
 from rilaas.hub.models import Placement, Server
 from rilaas.hub.queries.policy import snapshot
 
-_UNUSED = ("log", "isolation", "reason", "variant__manifest", "variant__files", "variant__card")
+_UNUSED = ("log", "isolation", "reason", "variant__manifest", "variant__files", "variant__card", "variant__record")
 
 
 def wanted_on(name: str) -> dict[str, Any]:

@@ -136,14 +136,14 @@ def run_outputs(person: Person, run_id: int) -> Path:
 
 
 _PARTS = ("job__owner", "variant__version__model__owner", "dataset_version__dataset__owner")
-_HEAVY = ("variant__files", "variant__card", "variant__manifest", "job__log", "dataset_version__info")
+_HEAVY = ("variant__files", "variant__card", "variant__record", "variant__manifest", "job__log", "dataset_version__info")
 
 
 def _find(person: Person, run_id: int) -> Run:
     run = (
         visible_runs(person)
         .select_related(*_PARTS)
-        .defer("variant__files", "variant__card")
+        .defer("variant__files", "variant__card", "variant__record")
         .filter(pk=run_id)
         .first()
     )
@@ -253,7 +253,7 @@ def runnable(person: Person, fields: list[dict[str, Any]], limit: int = 50) -> d
     """
     models = visible_models(person).order_by("-updated_at", "-pk").values_list("pk", flat=True)[:limit]
     rows = Variant.objects.filter(version__model__in=list(models)).select_related("version__model__owner")
-    rows = rows.defer("files", "card").order_by("-version__model__updated_at", "-version__number", "name")
+    rows = rows.defer("files", "card", "record").order_by("-version__model__updated_at", "-version__number", "name")
     found: dict[str, list[str]] = {"fit": [], "others": []}
     for row in rows[:limit]:
         fits = may_fit(fields, row.manifest.get("inputs", []))
