@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 
 import rilaas
+from rilaas.cli.backend_checkup import check_backends
 from rilaas.cli.check import Check
 from rilaas.cli.config import Settings
 from rilaas.cli.hub_checkup import check_hub
@@ -32,6 +33,9 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "serve": ("onnxruntime",),
     "evaluate": ("opencv-python-headless", "gymnasium", "PyYAML"),
     "learn": ("torch", "onnx", "onnxscript"),
+    "optimize": ("torch", "onnx", "onnxscript", "safetensors", "torch-pruning", "torchao"),
+    "nncf": ("nncf",),
+    "tensorflow": ("tensorflow", "tf_keras", "tensorflow-model-optimization"),
     "recording": ("mcap", "rerun-sdk"),
     "redis": ("redis",),
     "hub": (
@@ -58,6 +62,7 @@ def check_all(settings: Settings) -> Iterator[Check]:
     yield _python()
     yield _base()
     yield from (_extra(name, packages) for name, packages in EXTRAS.items())
+    yield from check_backends()
     yield _isolation()
     yield _home(settings.home)
     yield _clock()

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from rilaas.core import InvalidModelFolder, MissingDependency, Tensors, TensorSpec
+from rilaas.core import InvalidInput, InvalidModelFolder, MissingDependency, Tensors, TensorSpec
 from rilaas.infer.kernel_count import kernels_of_onnx
 from rilaas.infer.session import Kernels
 
@@ -119,7 +119,12 @@ class OnnxRuntime:
         return ""
 
     def open(self, path: Path, *, precision: str = "fp32", threads: int = 1) -> OnnxSession:
-        """See ``Backend``; it computes in what the file holds, whatever the precision."""
+        """See ``Backend``; it computes in what the file holds: fp16 is for files whose tensors are half."""
+        if precision not in self.precisions:
+            raise InvalidInput(
+                f"onnxruntime computes in {' or '.join(self.precisions)}, not in {precision!r}.",
+                "Use the backend openvino for bf16.",
+            )
         return OnnxSession(path, threads)
 
 
