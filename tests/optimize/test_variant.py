@@ -29,7 +29,7 @@ def subject(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(subject):
-    recipe = Recipe("coarse", ORT, (Round(0.05),), "rounds weights", "a document, row 3", Gate(max_mse_ratio=1.5))
+    recipe = Recipe("coarse", ORT, (Round(0.05),), "rounds weights", "a document, row 3", Gate(max_mse_ratio=9.0))
     return make(recipe, subject, data_of(subject))
 
 
@@ -44,7 +44,7 @@ def test_it_answers_like_its_network_and_keeps_what_the_original_says(subject, m
     assert new.description == 'says "yes"'
     assert new.placement == old.placement
     image = {"image": np.full((2, 8, 8, 3), 200, np.uint8)}
-    own, base = (load(each).predict(image).outputs["wheels"] for each in (folder, subject.folder))
+    own, base = (load(each).predict(image)["wheels"] for each in (folder, subject.folder))
     assert own.shape == base.shape
     assert 0.0 < np.abs(own - base).max() < 1.0
 
@@ -90,7 +90,7 @@ def test_the_record_of_a_judged_variant_is_read_as_it_was_written(subject, made,
     plain = write_variant(subject, made, tmp_path / "v", name="coarse", record={})
     entries = [Entry("float", subject.folder, ORT), Entry("coarse", plain, ORT)]
     base, own = measure(entries, data.test, calls=2, rounds=2)
-    gate = Gate(max_size_bytes=10, max_mse_ratio=1.5)
+    gate = Gate(max_size_bytes=10, max_mse_ratio=9.0)
     said = judged(own, base, gate, check(gate, own, base), ref="small:3", seed=4, data_digest=data.digest)
     folder = write_variant(subject, made, tmp_path / "v", name="coarse", record=said)
     record = read_record(folder)
@@ -102,7 +102,7 @@ def test_the_record_of_a_judged_variant_is_read_as_it_was_written(subject, made,
     assert record.measured.p50_s == own.p50_s
     assert record.measured.mse_ratio == pytest.approx(own.mse / base.mse)
     assert np.isnan(record.measured.integer)
-    assert record.limits == {"max_size_bytes": 10, "max_mse_ratio": 1.5, "integer": True}
+    assert record.limits == {"max_size_bytes": 10, "max_mse_ratio": 9.0, "integer": True}
     assert [each.limit for each in record.violations] == ["max_size_bytes"]
     assert record.passed is False
     assert record.versions["onnxruntime"]
@@ -150,7 +150,7 @@ def test_a_variant_in_the_same_place_is_replaced_and_anything_else_is_not(subjec
 def test_nothing_is_left_where_the_result_is_no_valid_folder(subject, made, tmp_path):
     before = write_variant(subject, made, tmp_path / "v", name="coarse", record={}).digest
     broken = Made(made.recipe, Network(b"no ONNX at all"), made.steps)
-    with pytest.raises(Exception, match=r"ONNX|parse|wire"):
+    with pytest.raises(Exception, match=r"ONNX|onnx"):
         write_variant(subject, broken, tmp_path / "v", name="coarse", record={})
     assert [path.name for path in tmp_path.iterdir()] == ["v"]
     assert read_model_folder(tmp_path / "v").digest == before
@@ -173,7 +173,7 @@ def test_weights_that_take_one_sample_are_not_batched(subject, made, tmp_path):
     one = Made(made.recipe, fixed(made.network), (Step("shape.fix", 0.0, False, ""),))
     folder = write_variant(subject, one, tmp_path / "v", name="one", record={})
     assert folder.manifest.batching is None
-    assert load(folder).predict({"image": np.zeros((1, 8, 8, 3), np.uint8)}).outputs["wheels"].shape == (1, 2)
+    assert load(folder).predict({"image": np.zeros((1, 8, 8, 3), np.uint8)})["wheels"].shape == (1, 2)
 
 
 def test_weights_that_take_one_sample_need_hooks_where_the_signature_takes_any_number(made, tmp_path):
@@ -188,7 +188,7 @@ def test_weights_that_take_one_sample_need_hooks_where_the_signature_takes_any_n
     with pytest.raises(InvalidInput, match="fixes the first axis"):
         write_variant(subject, Made(made.recipe, fixed(made.network), ()), tmp_path / "v", name="one", record={})
     folder = write_variant(subject, made, tmp_path / "v", name="coarse", record={})
-    assert load(folder).predict({"input": np.zeros((2, 3, 8, 8), np.float32)}).outputs["command"].shape == (2, 2)
+    assert load(folder).predict({"input": np.zeros((2, 3, 8, 8), np.float32)})["command"].shape == (2, 2)
 
 
 def test_the_runtime_of_the_target_runs_it(subject, made, tmp_path):
