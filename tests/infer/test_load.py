@@ -253,7 +253,7 @@ def test_a_function_on_one_side_frees_that_side_only(tmp_path):
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("x = 1", "has neither preprocess(inputs), postprocess(outputs) nor class Model."),
+        ("x = 1", "has neither preprocess(inputs), postprocess(outputs), network() nor class Model."),
         ("def pre_process(inputs): return inputs", "Did you mean 'preprocess'?"),
         ("class Model: pass", "class Model has no method predict(self, inputs)."),
         ("class Model:\n  def predict(self, i): pass\ndef preprocess(i): pass", "write either."),

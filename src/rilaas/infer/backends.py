@@ -12,6 +12,8 @@ _BACKENDS = {
     "litert": ("rilaas.infer.litert_session", "LITERT"),
     "onnxruntime": ("rilaas.infer.onnx_session", "ONNXRUNTIME"),
     "openvino": ("rilaas.infer.openvino_session", "OPENVINO"),
+    "torch": ("rilaas.infer.torch_session", "TORCH"),
+    "torch-compile": ("rilaas.infer.torch_compiled", "TORCH_COMPILE"),
 }
 
 

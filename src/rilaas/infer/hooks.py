@@ -17,7 +17,7 @@ from rilaas.store import ModelFolder
 
 Step = Callable[[dict[str, Any]], Mapping[str, Any]]
 
-_NAMES = ("preprocess", "postprocess", "Model")
+_NAMES = ("preprocess", "postprocess", "Model", "network")
 _numbers = itertools.count()
 
 
@@ -28,12 +28,14 @@ class Hooks:
     Attributes:
         preprocess: From the robot's inputs to those of the weights, or None.
         postprocess: From the outputs of the weights to the robot's, or None.
-        model: The class ``Model``, or None; never together with the functions.
+        model: The class ``Model``, or None; never together with the two functions.
+        network: Gives the torch module that weights in safetensors are for, or None.
     """
 
     preprocess: Step | None = None
     postprocess: Step | None = None
     model: Callable[..., Any] | None = None
+    network: Callable[[], Any] | None = None
 
 
 def read_hooks(folder: ModelFolder) -> Hooks:
@@ -53,15 +55,14 @@ def read_hooks(folder: ModelFolder) -> Hooks:
     if not found:
         own = [key for key in vars(module) if not key.startswith("_")]
         meant = next((guess for key in own if (guess := did_you_mean(key, _NAMES)).startswith("Did")), "")
-        raise InvalidModelFolder(
-            f"{label} has neither preprocess(inputs), postprocess(outputs) nor class Model. {meant}".strip()
-        )
-    if "Model" in found and len(found) > 1:
+        lacks = "neither preprocess(inputs), postprocess(outputs), network() nor class Model"
+        raise InvalidModelFolder(f"{label} has {lacks}. {meant}".strip())
+    if "Model" in found and {"preprocess", "postprocess"} & set(found):
         raise InvalidModelFolder(f"{label} has class Model and functions: write either.")
     model = found.get("Model")
     if model is not None and not callable(getattr(model, "predict", None)):
         raise InvalidModelFolder(f"{label}: class Model has no method predict(self, inputs).")
-    return Hooks(found.get("preprocess"), found.get("postprocess"), model)
+    return Hooks(found.get("preprocess"), found.get("postprocess"), model, found.get("network"))
 
 
 def _run(folder: ModelFolder, path: Path) -> ModuleType:

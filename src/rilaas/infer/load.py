@@ -32,12 +32,29 @@ def load(folder: Path | str | ModelFolder, *, threads: int = 1) -> LoadedModel:
     """
     model = folder if isinstance(folder, ModelFolder) else read_model_folder(folder)
     manifest = model.manifest
-    session = None
-    if manifest.backend != "python":
-        backend = backend_named(manifest.backend)
-        session = backend.open(model.path / manifest.weights, precision=manifest.precision, threads=threads)
-    hooks = read_hooks(model) if manifest.hooks else Hooks()
+    hooks, session = Hooks(), None
+    if manifest.backend != "python" and not _is_module(model):  # before the model's own code runs
+        session = _open(model, hooks, threads)
+    if manifest.hooks:
+        hooks = read_hooks(model)
+    if _is_module(model):
+        session = _open(model, hooks, threads)
     return LoadedModel(model, _runner(model, hooks, session), threads)
+
+
+def _is_module(model: ModelFolder) -> bool:
+    """Whether its weights need the module that its own code builds."""
+    return model.manifest.backend != "python" and model.manifest.weights.endswith(".safetensors")
+
+
+def _open(model: ModelFolder, hooks: Hooks, threads: int) -> Session:
+    manifest = model.manifest
+    backend = backend_named(manifest.backend)
+    if not _is_module(model):
+        return backend.open(model.path / manifest.weights, precision=manifest.precision, threads=threads)
+    from rilaas.infer.torch_folder import open_folder
+
+    return open_folder(model, hooks, backend, threads)
 
 
 def _runner(model: ModelFolder, hooks: Hooks, session: Session | None) -> Runner:

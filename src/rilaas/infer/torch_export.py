@@ -65,7 +65,14 @@ def onnx_of_module(module: nn.Module, examples: Mapping[str, Tensor], outputs: S
 
 def onnx_of_folder(folder: ModelFolder, hooks: Hooks) -> bytes:
     """The module that ``hooks.network()`` gives, with the folder's safetensors, as bytes of an ONNX model."""
-    raise NotImplementedError
+    from rilaas.infer.torch_folder import examples_of_folder, network_of_folder
+
+    network = network_of_folder(folder, hooks)
+    examples = examples_of_folder(folder, hooks, network)
+    data: bytes = onnx_of_module(network.module, examples, tuple(network.outputs)).SerializeToString(
+        deterministic=True
+    )
+    return data
 
 
 def in_order(made: Any, outputs: tuple[str, ...]) -> tuple[Tensor, ...]:
