@@ -14,7 +14,13 @@ from rilaas.optimize.passes.contract import Pass
 PASSES: Mapping[str, tuple[str, str]] = {
     "cast.bfloat16": ("cast", "CastBfloat16"),
     "cast.float16": ("cast", "CastFloat16"),
+    "cluster.weights": ("cluster", "ClusterWeights"),
+    "distill": ("distill", "Distill"),
+    "finetune": ("finetune", "Finetune"),
     "fold.normalization": ("fold", "FoldNormalization"),
+    "prune.structured": ("prune_structured", "PruneStructured"),
+    "prune.unstructured": ("prune_unstructured", "PruneUnstructured"),
+    "quantize.aware": ("aware", "QuantizeAware"),
     "quantize.dynamic": ("dynamic", "QuantizeDynamic"),
     "quantize.integer_only": ("static", "QuantizeIntegerOnly"),
     "quantize.nncf": ("nncf", "QuantizeNncf"),
