@@ -168,6 +168,15 @@ def test_figures_show_the_front_the_deadline_and_what_the_best_lost(report):
         ET.fromstring(figure.data)
 
 
+def test_a_runtime_has_the_same_colour_in_both_plots_of_costs(report):
+    def colour(figure):
+        kinds = {e.get("cy"): e.get("class") for e in ET.fromstring(figure.data).iter() if e.get("r") == "5"}
+        words = {e.text: float(e.get("y")) - 4 for e in ET.fromstring(figure.data).iter() if e.text == "openvino"}
+        return kinds[f"{words['openvino']:g}"]
+
+    assert colour(report.figures[0]) == colour(report.figures[1])
+
+
 def test_sensitivity_is_growth_against_the_float_models_own_error(report, rows):
     growth = 100.0 * 2e-5 / rows[0].measured.mse
     assert report.figures[-1].table.rows[0][2] == pytest.approx(growth)

@@ -183,7 +183,8 @@ def _figures(
     sensitivity: Sequence[LayerError] | None,
     deadline_s: float | None,
 ) -> Iterator[Figure]:
-    yield pareto_chart([_by_error(row, base) for row in rows], front=front, deadline_s=deadline_s)
+    runtimes = [row.runtime for row in rows]
+    yield pareto_chart([_by_error(row, base) for row in rows], front=front, deadline_s=deadline_s, runtimes=runtimes)
     scored = [row for row in rows if row.driven is not None and SCORE in row.driven.scores]
     if len(scored) > 1:
         yield pareto_chart(
@@ -193,6 +194,7 @@ def _figures(
             direction="higher",
             deadline_s=deadline_s,
             title="What each variant costs in closed loop",
+            runtimes=runtimes,
         )
     yield latency_chart(
         {row.name: row.measured.compute_s for row in _drawn(rows, base, best)},

@@ -135,7 +135,8 @@ def _cells(each: Reproduced, reference: Row) -> Iterator[Cell]:
     """One row of the comparison; the published ratios are of all tables that have the method."""
     theirs = [published_ratios(table, row) for table, row in each.published]
     yield each.recipe
-    yield ", ".join(f"{table.key} {row.method}" for table, row in each.published)
+    keys = dict.fromkeys(table.key.split(" ")[0] for table, _ in each.published)
+    yield f"{each.published[-1][1].method} ({', '.join(keys)})"
     for name in ("smaller", "faster", "error"):
         yield _range([getattr(ratios, name) for ratios in theirs])
     if each.ours is None or each.baseline is None:

@@ -119,7 +119,7 @@ def _block_medians(values: NDArray[np.float64], blocks: int) -> NDArray[np.float
 
 def notes_of(row: Row, rows: Sequence[Row], reference: Row) -> Iterator[str]:
     """What a reader has to know about a variant, as sentences."""
-    yield from (each.words for each in row.violations)
+    yield from (each.words.removeprefix(f"{row.name}: ") for each in row.violations)
     measured = row.measured
     if measured.is_really_integer is False:
         yield f"Quantized file, float kernels: {row.runtime} computes it with floats on this machine."
@@ -136,7 +136,7 @@ def notes_of(row: Row, rows: Sequence[Row], reference: Row) -> Iterator[str]:
             )
         if times.high < _SLOWER:
             yield f"Slower than the float model on its own runtime: {times.mean:.2f} times as fast as {base.name}."
-    if reference is not row and speedup(measured, reference.measured).high < _SLOWER and reference is not base:
+    if not row.is_untouched and reference is not base and speedup(measured, reference.measured).high < _SLOWER:
         yield f"Slower than {reference.name} on {reference.runtime}, which the robot has already."
     if measured.p99_s > _TAIL * measured.p50_s:
         yield (

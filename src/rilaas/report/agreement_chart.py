@@ -52,7 +52,9 @@ def agreement_chart(
     edges = np.linspace(-1.0, 1.0, _BINS + 1) * reach
     for i, name in enumerate(shown):
         unit = (units or {}).get(name, "")
-        shapes += _row(name, unit, data[name], edges, x_of, _TOP + _ROW * (i + 1), f"s{i % SERIES}")
+        shapes += _row(
+            name, unit, data[name], edges, (ticks[0], ticks[-1]), x_of, _TOP + _ROW * (i + 1), f"s{i % SERIES}"
+        )
     caption = (
         f"What {variant} answers less what the float model answers, by test sample; each element's bars are scaled "
         "to its highest, on a logarithmic scale of counts. Long marks enclose 99 % of the differences; the short "
@@ -69,20 +71,21 @@ def _row(
     unit: str,
     values: np.ndarray,
     edges: np.ndarray,
+    ends: tuple[float, float],
     x_of: Callable[[float], float],
     base: float,
     kind: str,
 ) -> list[str]:
-    shapes = [text(x_of(edges[0]) - 14, base - 26, name, "strong", "end")]
+    shapes = [text(x_of(ends[0]) - 14, base - 26, name, "strong", "end")]
     if unit:
-        shapes.append(text(x_of(edges[0]) - 14, base - 10, unit, "small muted", "end"))
+        shapes.append(text(x_of(ends[0]) - 14, base - 10, unit, "small muted", "end"))
     counts = np.histogram(values, edges)[0]
     tall = (_ROW - 22) / math.log1p(max(1, counts.max(initial=0)))
     for count, start, end in zip(counts, edges[:-1], edges[1:], strict=True):
         if count:
             high = max(1.0, math.log1p(count) * tall)
             shapes.append(box(x_of(start) + 0.3, base - high, x_of(end) - x_of(start) - 0.6, high, kind))
-    shapes.append(line(x_of(edges[0]), base, x_of(edges[-1]), base, "axis"))
+    shapes.append(line(x_of(ends[0]), base, x_of(ends[1]), base, "axis"))
     middle, most, largest = _parts(values)
     shapes += [line(x, base - _ROW + 14, x, base + 4, "mark") for x in (x_of(-most), x_of(most))]
     x = x_of(float(values[np.abs(values).argmax()]))

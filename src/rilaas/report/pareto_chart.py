@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from rilaas.report.svg import (
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 150.0, 46.0, 396.0
 _SMALLEST, _LARGEST = 4.5, 14.0  # radius [px]
+_LINE_STEP = 8.0  # so finely a slanted line is kept free of names [px]
 _LOG_FROM = 3.0  # values whose largest is so many times the smallest stand on a logarithmic axis
 
 
@@ -60,6 +62,7 @@ def pareto_chart(
     deadline_s: float | None = None,
     title: str = "What each variant costs",
     spans: str = "from p10 to p90",
+    runtimes: Sequence[str] = (),
 ) -> Figure:
     """A dot for each variant; those that nobody beats are joined by a line.
 
@@ -72,6 +75,7 @@ def pareto_chart(
         deadline_s: A line, or None.
         title: Of the figure.
         spans: What the horizontal whiskers are.
+        runtimes: All that have a colour, where several charts are to have the same; else those of the variants.
 
     Raises:
         ValueError: There is nothing to draw, a time is not positive, or the direction is neither.
@@ -94,7 +98,7 @@ def pareto_chart(
     if deadline_s is not None:
         shapes += _deadline(axes.x_of(deadline_s), deadline_s)
     shapes += _front(spots)
-    kinds = _colours(drawn)
+    kinds = _colours(drawn, runtimes)
     shapes += _dots(drawn, spots, axes, kinds)
     lines = _lines(drawn, spots, axes, None if deadline_s is None else axes.x_of(deadline_s))
     labels, unnamed = place(spots, (_LEFT + 2, _TOP - 8, WIDTH - _RIGHT + 30, _BOTTOM - 2), lines)
@@ -168,9 +172,10 @@ def _radius(size_bytes: int, largest: int) -> float:
     return math.sqrt(_SMALLEST**2 + (_LARGEST**2 - _SMALLEST**2) * share)
 
 
-def _colours(drawn: Sequence[Candidate]) -> dict[str, str]:
-    runtimes = sorted({each.runtime for each in drawn})
-    return {runtime: f"s{min(k, SERIES - 1)}" for k, runtime in enumerate(runtimes)}
+def _colours(drawn: Sequence[Candidate], runtimes: Sequence[str]) -> dict[str, str]:
+    used = {each.runtime for each in drawn}
+    order = sorted({*used, *runtimes})
+    return {runtime: f"s{min(k, SERIES - 1)}" for k, runtime in enumerate(order) if runtime in used}
 
 
 def _deadline(x: float, deadline_s: float) -> list[str]:
@@ -200,11 +205,17 @@ def _dots(drawn: Sequence[Candidate], spots: Sequence[Spot], axes: _Axes, kinds:
 
 
 def _lines(drawn: Sequence[Candidate], spots: Sequence[Spot], axes: _Axes, deadline_x: float | None) -> list[Box]:
-    """Whiskers and the deadline as thin boxes that names keep off where they can."""
+    """Whiskers, the front's line and the deadline as thin boxes that names keep off where they can."""
     boxes = []
     for each, spot in zip(drawn, spots, strict=True):
         boxes.append((axes.x_of(each.latency_s[1]), spot.y - 1, axes.x_of(each.latency_s[2]), spot.y + 1))
         boxes.append((spot.x - 1, axes.y_of(each.value[2]), spot.x + 1, axes.y_of(each.value[1])))
+    best = sorted((spot.x, spot.y) for spot in spots if spot.is_first)
+    for (x1, y1), (x2, y2) in itertools.pairwise(best):
+        steps = max(1, int(math.dist((x1, y1), (x2, y2)) / _LINE_STEP))
+        for k in range(steps + 1):
+            x, y = x1 + (x2 - x1) * k / steps, y1 + (y2 - y1) * k / steps
+            boxes.append((x - 2, y - 2, x + 2, y + 2))
     return boxes if deadline_x is None else [*boxes, (deadline_x - 2, _TOP, deadline_x + 2, _BOTTOM)]
 
 
