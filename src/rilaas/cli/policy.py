@@ -93,7 +93,7 @@ def load_local(text: str, settings: Settings) -> LoadedModel:
 
     if os.environ.get("RILAAS_DEBUG") == "1":
         set_up_logs("error")
-    return load(_source(text, settings), threads=settings.threads)
+    return load(local_source(text, settings), threads=settings.threads)
 
 
 def local_name(text: str, settings: Settings) -> str:
@@ -103,11 +103,16 @@ def local_name(text: str, settings: Settings) -> str:
         NotFound: There is no such folder or model.
         RilaasError: It is no model folder.
     """
-    source = _source(text, settings)
+    source = local_source(text, settings)
     return _name(source if isinstance(source, ModelFolder) else read_model_folder(source))
 
 
-def _source(text: str, settings: Settings) -> Path | ModelFolder:
+def local_source(text: str, settings: Settings) -> Path | ModelFolder:
+    """A model folder's path where there is one, else a version or variant of the local store.
+
+    Raises:
+        NotFound: There is neither.
+    """
     return Path(text) if Path(text).exists() else Shelf(settings.home).folder(_reference(text))
 
 
