@@ -40,6 +40,7 @@ MOVING_OPS = (
 )
 FALLBACK_OPS = (*MATRIX_OPS, *MOVING_OPS)
 INTEGER_OPS = (*FALLBACK_OPS, "Gather", "HardSigmoid", "LeakyRelu", "Mul", "Sigmoid", "Softmax", "Sub", "Tanh")
+_BEFORE_OUTPUT = "_QuantizeLinear_Input"  # what onnxruntime calls an output before it rounds it
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
 
@@ -77,11 +78,12 @@ def insert_qdq(network: Network, ranges: Ranges, choice: Choice) -> Network:
     """
     from onnx import TensorProto, shape_inference
 
-    graph = Graph(network.to_onnx())
-    check_float(graph)
+    original = Graph(network.to_onnx())
+    check_float(original)
+    model = original.model
     quantizer, data = _onnxruntime_quantizer()
     quantizer = quantizer(
-        shape_inference.infer_shapes(graph.model),
+        shape_inference.infer_shapes(model),
         choice.per_channel,
         choice.reduce_range,
         TensorProto.INT8,
@@ -94,12 +96,10 @@ def insert_qdq(network: Network, ranges: Ranges, choice: Choice) -> Network:
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
-    model = quantizer.model.model
-    model.producer_name, model.producer_version = network.to_onnx().producer_name, ""
-    result = Graph(model)
-    if choice.float_outputs:
-        for name in result.outputs:
-            _give_float(result, name)
+    result = Graph(quantizer.model.model)
+    result.model.producer_name, result.model.producer_version = network.to_onnx().producer_name, ""
+    while any(_dropped(result, original, node, choice) for node in list(result.nodes)):
+        pass
     return Network.of_onnx(result.tidy())
 
 
@@ -113,25 +113,60 @@ def check_float(graph: Graph) -> None:
         )
 
 
-def _give_float(graph: Graph, name: str) -> None:
-    """Drop the last quantization before an output, and those before the reshapes on the way to it."""
-    while name:
-        restore = graph.producer(name)
-        if restore is None or restore.op_type != "DequantizeLinear":
-            return
-        round_off = graph.producer(restore.input[0])
-        if round_off is None or round_off.op_type != "QuantizeLinear":
-            return
-        source = round_off.input[0]
-        maker = graph.producer(source)
-        if maker is None or graph.only_consumer(source) is None or graph.only_consumer(round_off.output[0]) is None:
-            return
-        if name not in graph.outputs and graph.only_consumer(name) is None:
-            return
-        graph.nodes.remove(round_off)
-        graph.nodes.remove(restore)
-        graph.rename(source, name)
-        name = maker.input[0] if maker.op_type in _RESHAPING else ""
+def _dropped(graph: Graph, original: Graph, round_off: Any, choice: Choice) -> bool:
+    """Take out a rounding to 256 steps that nobody multiplies with integers afterwards; whether it was one.
+
+    Behind a convolution it stays, unless it leads to an output alone: onnxruntime's integer convolutions have integer
+    results.
+    """
+    restore = graph.only_consumer(round_off.output[0]) if round_off.op_type == "QuantizeLinear" else None
+    maker = graph.producer(round_off.input[0])
+    if restore is None or maker is None or graph.only_consumer(round_off.input[0]) is None:
+        return False
+    name = restore.output[0]
+    if any(_is_integer(graph, taker) for taker in graph.consumers(name)):
+        return False
+    if not (
+        choice.float_outputs if _reaches_output(graph, name) else choice.only or maker.op_type in ("Gemm", "MatMul")
+    ):
+        return False
+    source = round_off.input[0]
+    tensor = source.removesuffix(_BEFORE_OUTPUT)  # as the float network calls it
+    graph.nodes.remove(round_off)
+    graph.nodes.remove(restore)
+    graph.rename(source, name)
+    activation = original.producer(tensor)
+    if activation is not None and activation.op_type != maker.op_type and activation.op_type in ("Relu", "Clip"):
+        _put_back(graph, maker, activation, name)
+    return True
+
+
+def _put_back(graph: Graph, maker: Any, activation: Any, name: str) -> None:
+    """An activation that the range of the rounding had stood for."""
+    inner = graph.fresh(f"{name}.before")
+    at = list(maker.output).index(name)
+    maker.output[at] = inner
+    activation.input[0] = inner
+    activation.output[0] = name
+    graph.nodes.insert(list(graph.nodes).index(maker) + 1, activation)
+
+
+def _is_integer(graph: Graph, node: Any) -> bool:
+    """Whether a node works on restored integers and gives what is made integer again, or multiplies such weights."""
+    if node.op_type in MATRIX_OPS:
+        makers = [graph.producer(name) for name in node.input[:2]]
+        return all(maker is not None and maker.op_type == "DequantizeLinear" for maker in makers)
+    return any(taker.op_type == "QuantizeLinear" for name in node.output for taker in graph.consumers(name))
+
+
+def _reaches_output(graph: Graph, name: str) -> bool:
+    """Whether a tensor is an output of the network, or becomes one without anything being computed."""
+    takers = graph.consumers(name)
+    if name in graph.outputs:
+        return True
+    return bool(takers) and all(
+        taker.op_type in _RESHAPING and _reaches_output(graph, taker.output[0]) for taker in takers
+    )
 
 
 def _pair(low: float, high: float) -> tuple[Any, Any]:

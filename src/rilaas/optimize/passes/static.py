@@ -28,6 +28,9 @@ class QuantizeStatic:
         samples: Samples of the calibration part that are looked at.
         percentile: For ``percentile``: how much of the values lies inside [%].
         keep_float: Names of layers that stay in float.
+        min_macs: Layers with fewer multiplications for one sample stay in float, where shapes are known: int8 saves no
+            time there, and the last, smallest layers of a regression are those that it hurts most (1.11 times the
+            float model's error with them in int8, 1.006 times without, on synthetic lanes).
         keep_worst: How many more layers stay in float: those whose int8 alone hurts most on the calibration part.
         per_channel: One scale for each output channel of weights instead of one for all.
         reduce_range: Weights in seven bits, for processors without VNNI.
@@ -41,14 +44,16 @@ class QuantizeStatic:
     samples: int = 256
     percentile: float = 99.99
     keep_float: tuple[str, ...] = ()
+    min_macs: int = 1000
     keep_worst: int = 0
     per_channel: bool = True
     reduce_range: bool = False
 
     def __post_init__(self) -> None:
         check_ranges(self.ranges, self.samples, self.percentile)
-        if self.keep_worst < 0:
-            raise InvalidInput(f"keep_worst = {self.keep_worst}: it is a number of layers.")
+        for name in ("keep_worst", "min_macs"):
+            if getattr(self, name) < 0:
+                raise InvalidInput(f"{name} = {getattr(self, name)}: it is at least 0.")
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
@@ -65,7 +70,7 @@ class QuantizeStatic:
             percentile=self.percentile,
             tell=context.tell,
         )
-        kept = {*self.keep_float}
+        kept = {*self.keep_float} | {layer.name for layer in graph.layers() if 0 < layer.macs < self.min_macs}
         if self.keep_worst:
             from rilaas.optimize.sensitivity import layer_errors
 
