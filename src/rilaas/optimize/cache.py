@@ -16,6 +16,7 @@ from rilaas.optimize.network import FORMATS, Network
 
 LIMIT_BYTES = 2 * 2**30
 _SUFFIX = ".network"
+_NOTE = ".json"
 _PARTIAL = ".partial-"
 _MAX_HEAD_BYTES = 4096
 
@@ -42,8 +43,9 @@ class Kept:
 class Cache:
     """Entries in a folder, each a file of one line of JSON (format, size, hash, seconds) and the network's bytes.
 
-    Entries are written beside and renamed, so that one that was interrupted is none; what was damaged afterwards is
-    recognized by its hash, removed and made again. Several processes may share a folder.
+    Notes, small files of JSON, lie among them. Everything is written beside and renamed, so that what was interrupted
+    is not there; an entry that was damaged afterwards is recognized by its hash, removed and made again. Several
+    processes may share a folder.
 
     Attributes:
         folder: Made when something is kept.
@@ -78,25 +80,40 @@ class Cache:
             "seconds": seconds,
         }
         path = self._path(key)
+        self._write(path, json.dumps(head).encode() + b"\n" + network.data)
+        self._shrink(path)
+
+    def note(self, key: str) -> dict[str, Any] | None:
+        """Figures that were noted; None where there are none."""
+        try:
+            said = json.loads(self._path(key, _NOTE).read_bytes())
+        except (OSError, ValueError):
+            return None
+        return said if isinstance(said, dict) else None
+
+    def put_note(self, key: str, said: Mapping[str, Any]) -> None:
+        """Note figures, as JSON takes them."""
+        self._write(self._path(key, _NOTE), json.dumps(said).encode())
+
+    def size_bytes(self) -> int:
+        """Of all entries [bytes]."""
+        return sum(size for _, size, _ in self._entries())
+
+    def _write(self, path: Path, data: bytes) -> None:
+        """Beside, then renamed; a disk that takes nothing is no reason to stop."""
         partial = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             number, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
             partial = Path(name)
             with os.fdopen(number, "wb") as file:
-                file.write(json.dumps(head).encode() + b"\n")
-                file.write(network.data)
+                file.write(data)
             partial.replace(path)
         except OSError:
             pass
         finally:
             if partial is not None:
                 partial.unlink(missing_ok=True)
-        self._shrink(path)
-
-    def size_bytes(self) -> int:
-        """Of all entries [bytes]."""
-        return sum(size for _, size, _ in self._entries())
 
     def _shrink(self, newest: Path) -> None:
         entries = sorted(self._entries())
@@ -117,8 +134,8 @@ class Cache:
                 found.append((said.st_mtime_ns, said.st_size, path))
         return found
 
-    def _path(self, key: str) -> Path:
-        return self.folder / key[:2] / f"{key}{_SUFFIX}"
+    def _path(self, key: str, suffix: str = _SUFFIX) -> Path:
+        return self.folder / key[:2] / f"{key}{suffix}"
 
 
 def _read(head: bytes, data: bytes) -> Kept | None:

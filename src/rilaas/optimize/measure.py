@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import gc
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from rilaas.core import InvalidInput, ModelFailed, Policy, did_you_mean
 from rilaas.infer import load
 from rilaas.infer.backends import backend_named
+from rilaas.infer.hooks import read_hooks
 from rilaas.infer.session import Kernels, Session
 from rilaas.infer.target import Target
 from rilaas.optimize.deviation import Deviation, deviations
@@ -127,28 +126,33 @@ def _check(entries: Sequence[Entry], reference: str, calls: int, rounds: int) ->
 
 
 def _open(entry: Entry, test: Samples) -> _Open:
-    manifest, target = entry.folder.manifest, entry.target
-    path = entry.folder.path / manifest.weights
-    backend = backend_named(target.runtime)
-    if reason := backend.missing():
+    target = entry.target
+    path = entry.folder.path / entry.folder.manifest.weights
+    if reason := target.missing():
         raise InvalidInput(f"{entry.name} cannot be measured here: {reason}")
     network, one = _network(entry.folder), test.inputs([0])
-    with tempfile.TemporaryDirectory(prefix="rilaas-measure-") as place:
-        file = path
-        if path.suffix == ".safetensors":  # the module's graph, on the same runtime
-            file = Path(place, "weights.onnx")
-            file.write_bytes(network.data)
-        start = time.perf_counter()
-        session = backend.open(file, precision=manifest.precision, threads=target.threads)
-        with _told(entry):
-            session.run(one)
-        load_s = time.perf_counter() - start
+    start = time.perf_counter()
+    session = _session(entry)
+    with _told(entry):
+        session.run(one)
+    load_s = time.perf_counter() - start
     data, kernels = path.read_bytes(), session.kernels()
     if target.precision == "int8" and kernels is None:
         total, integer = integer_products(network)
         kernels = None if integer else Kernels(total, 0)
     policy = load(entry.folder, threads=target.threads)
     return _Open(entry, session, policy, load_s, weigh(network, len(data), data), kernels)
+
+
+def _session(entry: Entry) -> Session:
+    """The weights alone; a torch module as the folder's own code builds it."""
+    folder, target = entry.folder, entry.target
+    backend, path = backend_named(target.runtime), folder.path / folder.manifest.weights
+    if path.suffix == ".safetensors":
+        from rilaas.infer.torch_folder import open_folder
+
+        return open_folder(folder, read_hooks(folder), backend, target.threads)
+    return backend.open(path, precision=folder.manifest.precision, threads=target.threads)
 
 
 def _network(folder: ModelFolder) -> Network:
@@ -187,12 +191,21 @@ class _Clock:
             each = self._opened[index]
             each.policy.reset()
             with _told(each.entry):
-                self.compute_s[index] += _times(each.session.run, self._ready, calls)
-                self.total_s[index] += _times(each.policy.predict, self._raw, calls)
+                self.compute_s[index] += times_of(each.session.run, self._ready, calls)
+                self.total_s[index] += times_of(each.policy.predict, self._raw, calls)
 
 
-def _times(ask: Callable[[Any], Any], inputs: Sequence[Any], calls: int) -> list[float]:
-    """Times of single calls after a warm-up [s]; the garbage collector waits."""
+def times_of(ask: Callable[[Any], Any], inputs: Sequence[Any], calls: int) -> list[float]:
+    """Times of single calls after a warm-up; the garbage collector waits.
+
+    Args:
+        ask: What is timed.
+        inputs: What it is asked, in turn; ready in memory.
+        calls: How often.
+
+    Returns:
+        One for each call [s].
+    """
     for index in range(_WARM_UP):
         ask(inputs[index % len(inputs)])
     times = []
