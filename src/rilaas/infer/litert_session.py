@@ -171,6 +171,8 @@ class LiteRt:
 
     def open(self, path: Path, *, precision: str = "fp32", threads: int = 1) -> LiteRtSession:
         """See ``Backend``; the file decides what is computed in, float16 weights compute in float32."""
+        if precision not in self.precisions:
+            raise InvalidInput(f"litert computes in {' or '.join(self.precisions)}, not in {precision!r}.")
         return LiteRtSession(path, threads)
 
 

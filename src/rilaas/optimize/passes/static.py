@@ -28,9 +28,9 @@ class QuantizeStatic:
         samples: Samples of the calibration part that are looked at.
         percentile: For ``percentile``: how much of the values lies inside [%].
         keep_float: Names of layers that stay in float.
-        min_macs: Layers with fewer multiplications for one sample stay in float, where shapes are known: int8 saves no
-            time there, and the last, smallest layers of a regression are those that it hurts most (1.11 times the
-            float model's error with them in int8, 1.006 times without, on synthetic lanes).
+        min_macs: Layers with fewer multiplications for one sample stay in float, where shapes are known: int8 saves
+            no time there, and the last, smallest layers of a regression are those that it hurts most (on synthetic
+            lanes 1.11 times the float model's error with them in int8, 1.006 times without).
         keep_worst: How many more layers stay in float: those whose int8 alone hurts most on the calibration part.
         per_channel: One scale for each output channel of weights instead of one for all.
         reduce_range: Weights in seven bits, for processors without VNNI.
