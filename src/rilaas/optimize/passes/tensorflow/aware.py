@@ -16,7 +16,7 @@ from rilaas.optimize.network import Network
 from rilaas.optimize.passes.contract import Context, check_share
 from rilaas.optimize.passes.tensorflow.flatbuffer import tflite_of
 from rilaas.optimize.passes.tensorflow.post_training import begin, by_default
-from rilaas.optimize.passes.tensorflow.toolkit import cluster, prune, quantize
+from rilaas.optimize.passes.tensorflow.toolkit import cluster, frequency_of, prune, quantize
 from rilaas.optimize.passes.tensorflow.training import Stage, check_training, lesson_of
 
 _TRAINS = frozenset({"training"})
@@ -110,7 +110,7 @@ class PruneAware:
 
     Attributes:
         sparsity: Share of the weights of each layer that become zero.
-        frequency: Steps between two choices of the weights that are zero.
+        frequency: Steps between two choices of the weights that are zero, at most.
         prune_epochs: Of pruning, at a hundredth of ``lr``.
         aware_epochs: Of quantization-aware training.
         lr: Learning rate of Adam.
@@ -141,7 +141,8 @@ class PruneAware:
         middle = _between(self.prune_epochs, self.aware_epochs)
         with lesson_of(made, context, self.name, share=1.0, batch=self.batch, toward=self.toward) as lesson:
             own = framework.tfmot.sparsity.keras
-            schedule = own.ConstantSparsity(self.sparsity, begin_step=0, frequency=self.frequency)
+            frequency = frequency_of(self.frequency, lesson.steps * self.prune_epochs)
+            schedule = own.ConstantSparsity(self.sparsity, begin_step=0, frequency=frequency)
             stage = Stage("pruning", self.prune_epochs, self.lr * _SLOW, 0.1, middle)
             pruned = prune(framework, made, lesson, context, stage, schedule)
             stage = Stage("prune-preserving training", self.aware_epochs, self.lr, middle, _DONE)
@@ -156,7 +157,7 @@ class PruneClusterAware:
 
     Attributes:
         sparsity: Share of the weights of each layer that become zero.
-        frequency: Steps between two choices of the weights that are zero.
+        frequency: Steps between two choices of the weights that are zero, at most.
         clusters: Distinct values of each tensor of weights; zero is one of them.
         prune_epochs: Of pruning, at a hundredth of ``lr``.
         cluster_epochs: Of clustering, at ``lr`` as in the scripts.
@@ -193,7 +194,8 @@ class PruneClusterAware:
         second = _between(self.prune_epochs + self.cluster_epochs, self.aware_epochs)
         with lesson_of(made, context, self.name, share=1.0, batch=self.batch, toward=self.toward) as lesson:
             own = framework.tfmot.sparsity.keras
-            schedule = own.ConstantSparsity(self.sparsity, begin_step=0, frequency=self.frequency)
+            frequency = frequency_of(self.frequency, lesson.steps * self.prune_epochs)
+            schedule = own.ConstantSparsity(self.sparsity, begin_step=0, frequency=frequency)
             stage = Stage("pruning", self.prune_epochs, self.lr * _SLOW, 0.1, first)
             pruned = prune(framework, made, lesson, context, stage, schedule)
             stage = Stage("sparsity-preserving clustering", self.cluster_epochs, self.lr, first, second)

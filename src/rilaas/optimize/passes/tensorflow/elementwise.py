@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, PLAIN, Builder, Node, Operator, Value, unsupported
+from rilaas.optimize.passes.tensorflow.graph import Node
+from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, PLAIN, Builder, Operator, Value, unsupported
 from rilaas.optimize.passes.tensorflow.weighted import picture_order
 
 _UNARY = (

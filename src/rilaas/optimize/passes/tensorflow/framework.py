@@ -20,6 +20,7 @@ NOISE = (
     b"rebuild TensorFlow with the appropriate compiler flags",
     b"cuda",
     b"MLIR V1",
+    b"fully_quantize",
     b"tf_tfl_flatbuffer",
     b"tflite/python/",
     b"saved_model/reader.cc",

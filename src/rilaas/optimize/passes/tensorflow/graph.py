@@ -104,7 +104,7 @@ def _shape(value: Any) -> tuple[int, ...]:
         raise InvalidInput(f"Input {value.name!r} has no batch axis, which TensorFlow's layers need.")
     if -1 in sizes[1:]:
         raise InvalidInput(
-            f"Input {value.name!r} has the shape {list(sizes)}: only the first axis may be free in TensorFlow's passes.",
+            f"Input {value.name!r} has the shape {list(sizes)}: TensorFlow's passes take a free first axis only.",
             "Put the pass shape.fix before them.",
         )
     return sizes

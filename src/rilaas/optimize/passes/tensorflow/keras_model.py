@@ -171,7 +171,7 @@ def keras_of(network: Network) -> KerasModel:
             raise unsupported(node, f"TensorFlow's passes convert {', '.join(sorted(OPERATORS))}")
         if node.outputs[0] not in builder.done:
             OPERATORS[node.operator](builder, node)
-    ends = []
+    ends: list[Any] = []
     for name in graph.outputs:
         tensor = builder.plain(builder.values[name])
         if any(tensor is each for each in (*starts, *ends)):

@@ -54,7 +54,7 @@ REDUCE: dict[str, Callable[..., Any]] = {
 }
 
 
-class _Configured(keras.layers.Layer):
+class _Configured(keras.layers.Layer):  # type: ignore[misc, name-defined]
     """A layer whose arguments are its whole state."""
 
     def __init__(self, **arguments: Any) -> None:
@@ -106,7 +106,7 @@ class Binary(_Configured):
 
 @_registered
 class WithConstant(_Configured):
-    """A function of a tensor and a constant: ``function`` of ``BINARY``, ``values`` as nested lists, ``first`` or not."""
+    """A function of a tensor and constant ``values`` (nested lists): ``function`` of ``BINARY``; ``first`` or not."""
 
     fields = ("function", "values", "first")
 

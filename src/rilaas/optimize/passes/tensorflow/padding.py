@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rilaas.optimize.passes.tensorflow.keras_model import Builder, Node
+from rilaas.optimize.passes.tensorflow.graph import Node
+from rilaas.optimize.passes.tensorflow.keras_model import Builder
 
 
 def window_pads(

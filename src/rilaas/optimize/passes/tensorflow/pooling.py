@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, Builder, Node, Operator, unsupported
+from rilaas.optimize.passes.tensorflow.graph import Node
+from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, Builder, Operator, unsupported
 from rilaas.optimize.passes.tensorflow.padding import padded, same_pads, window_pads
 from rilaas.optimize.passes.tensorflow.shaping import axes_of, placed
 

@@ -17,11 +17,10 @@ from rilaas.optimize.passes.contract import Context, check_share
 from rilaas.optimize.passes.tensorflow.flatbuffer import tflite_of
 from rilaas.optimize.passes.tensorflow.framework import Framework
 from rilaas.optimize.passes.tensorflow.post_training import begin, by_default
-from rilaas.optimize.passes.tensorflow.toolkit import prune
+from rilaas.optimize.passes.tensorflow.toolkit import frequency_of, prune
 from rilaas.optimize.passes.tensorflow.training import Stage, check_training, lesson_of
 
 _TRAINS = frozenset({"training"})
-_CHOICES = 4  # of the weights that are zero, at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +106,12 @@ def _pruned(
 
 
 def _schedule(framework: Framework, own: Prune | PruneDynamic, steps: int) -> Any:
-    """From ``initial`` to ``final``, which the last choice of weights reaches; few steps choose more often."""
-    schedules = framework.tfmot.sparsity.keras
-    frequency = max(1, min(own.frequency, (steps - 1) // _CHOICES))
-    last = (steps - 1) // frequency * frequency
-    if not last:
-        return schedules.ConstantSparsity(own.final, begin_step=0, frequency=1)
-    return schedules.PolynomialDecay(own.initial, own.final, begin_step=0, end_step=last, frequency=frequency)
+    """From ``initial`` to ``final``, which the last choice of weights reaches."""
+    frequency = frequency_of(own.frequency, steps)
+    last = steps // frequency * frequency
+    return framework.tfmot.sparsity.keras.PolynomialDecay(
+        own.initial, own.final, begin_step=0, end_step=last, frequency=frequency
+    )
 
 
 def _check(own: Prune | PruneDynamic) -> None:

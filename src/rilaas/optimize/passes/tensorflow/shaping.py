@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, PLAIN, Builder, Node, Operator, unsupported
+from rilaas.optimize.passes.tensorflow.graph import Node
+from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, PLAIN, Builder, Operator, unsupported
 
 
 def axes_of(builder: Builder, node: Node, rank: int, index: int = 1) -> tuple[int, ...]:

@@ -1,18 +1,22 @@
-"""The Model Optimization Toolkit's stages: prune, cluster, quantize with awareness. Dense layers and convolutions only.
+"""The Model Optimization Toolkit's stages on dense layers and convolutions: prune, cluster, quantize with awareness.
 
 Transposed and depthwise convolutions are left alone: the toolkit cannot cluster them while it quantizes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rilaas.optimize.passes.contract import Context
 from rilaas.optimize.passes.tensorflow.framework import Framework
 from rilaas.optimize.passes.tensorflow.keras_model import KerasModel
 from rilaas.optimize.passes.tensorflow.training import Lesson, Stage, train
+
+_CHOICES = 4  # of the weights that are zero, at least
 
 
 def prune(
@@ -34,6 +38,16 @@ def prune(
     )
     train(framework, wrapped, lesson, context, stage, [sparsity.UpdatePruningStep()])
     return made.with_model(sparsity.strip_pruning(wrapped.model))
+
+
+def frequency_of(most: int, steps: int) -> int:
+    """Steps between two choices of the weights that are zero, so that there are some: the first comes after as many.
+
+    Args:
+        most: At most; the document's 100 where training is long.
+        steps: Of all epochs.
+    """
+    return max(1, min(most, steps // _CHOICES))
 
 
 def cluster(
@@ -91,8 +105,9 @@ def quantize(
         scheme: What survives: one of ``tfmot.experimental.combine``; the default scheme where None.
     """
     own = framework.tfmot.quantization.keras
-    annotated = _with_layers(framework, made, own.quantize_annotate_layer)
-    with warnings.catch_warnings():
+    permute = framework.keras.layers.Permute  # only moves elements; without it the first layer would stay float
+    annotated = _with_layers(framework, made, own.quantize_annotate_layer, permute)
+    with warnings.catch_warnings(), _less_said():
         warnings.simplefilter("ignore")  # of layers too small to hold clusters: they are trained without
         aware = own.quantize_apply(annotated.model) if scheme is None else own.quantize_apply(annotated.model, scheme)
     wrapped = made.with_model(aware)
@@ -100,11 +115,23 @@ def quantize(
     return wrapped
 
 
-def _with_layers(framework: Framework, made: KerasModel, wrap: Callable[[Any], Any]) -> KerasModel:
-    """The same model with its dense layers and convolutions wrapped."""
+def _with_layers(framework: Framework, made: KerasModel, wrap: Callable[[Any], Any], *more: Any) -> KerasModel:
+    """The same model with its dense layers and convolutions wrapped, and layers of ``more`` classes."""
     layers = framework.keras.layers
 
     def choose(layer: Any) -> Any:
-        return wrap(layer) if type(layer) in (layers.Dense, layers.Conv2D) else layer
+        return wrap(layer) if type(layer) in (layers.Dense, layers.Conv2D, *more) else layer
 
     return made.with_model(framework.keras.models.clone_model(made.model, clone_function=choose))
+
+
+@contextlib.contextmanager
+def _less_said() -> Iterator[None]:
+    """Keep the toolkit from warning on the root logger."""
+    logger = logging.getLogger()
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, PLAIN, Builder, Node, Operator, unsupported
+from rilaas.optimize.passes.tensorflow.graph import Node
+from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, PLAIN, Builder, Operator, unsupported
 from rilaas.optimize.passes.tensorflow.padding import padded
 
 
@@ -25,7 +26,7 @@ def _conv(builder: Builder, node: Node) -> None:
     strides, dilations = _pair(node, "strides"), _pair(node, "dilations")
     kernel = weights.shape[2:]
     tensor, padding = padded(builder, node, builder.picture(node, value), kernel, strides, dilations)
-    settings = {
+    settings: dict[str, Any] = {
         "strides": strides,
         "dilation_rate": dilations,
         "padding": padding,
@@ -107,7 +108,7 @@ def _matmul(builder: Builder, node: Node) -> None:
 
 
 def _dense(builder: Builder, node: Node, last: Node, weights: NDArray[Any], bias: NDArray[Any]) -> None:
-    """A dense layer. Rows of ``weights`` (in, out) are put in order where the input is a picture that was flattened."""
+    """A dense layer; rows of ``weights`` (in, out) are put in order where its input is a flattened picture."""
     value = builder.value(node)
     tensor = value.tensor if value.flat_of else builder.plain(value)
     if value.flat_of:
