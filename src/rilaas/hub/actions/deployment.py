@@ -85,7 +85,7 @@ def deploy(person: Person, owner: str, name: str, wanted: Wanted, generation: in
         NotFound: There is no such model, alias, revision or server, or the model is hidden from the person.
         PermissionDenied: The person may only look at it.
         InvalidInput: Its data have to stay at the edge, and a server is elsewhere.
-        Conflict: It is not any more what the person saw, or it would give traffic to a variant whose gate did not pass.
+        Conflict: It is not any more what the person saw, or a variant without a passed gate would get traffic.
     """
     with transaction.atomic():
         model = find_model(person, owner, name, to="change")

@@ -37,7 +37,7 @@ def add_evaluation(person: Person, data: bytes, *, model: str = "", revision: st
         NotFound: The model is hidden from the person, or has no such revision.
         PermissionDenied: The person may not change the model.
     """
-    report = _read(data)
+    report = read_report(data)
     judged, variant = _judged(person, model, revision)
     with transaction.atomic():
         evaluation = Evaluation.objects.create(owner=person, model=judged, variant=variant, kind=report.kind[:40])
@@ -95,7 +95,12 @@ def delete_evaluation(person: Person, evaluation_id: int) -> None:
         record(person, "evaluation deleted", f"evaluation {evaluation_id}")
 
 
-def _read(data: bytes) -> Report:
+def read_report(data: bytes) -> Report:
+    """A report of a stranger's.
+
+    Raises:
+        InvalidInput: It is none, or too large.
+    """
     if len(data) > MAX_REPORT_BYTES:
         raise InvalidInput(f"The report is larger than {MAX_REPORT_BYTES // 2**20} MiB.", "Leave its figures away.")
     try:

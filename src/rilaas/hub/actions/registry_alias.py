@@ -65,7 +65,7 @@ def roll_back(person: Person, owner: str, name: str, alias: str, generation: int
         NotFound: There is no such model or alias, or it is hidden from the person.
         PermissionDenied: The person may only look at it.
         InvalidInput: The alias was never moved, or what it pointed to was deleted.
-        Conflict: It is not any more what the person saw, or it is protected and was a variant whose gate did not pass.
+        Conflict: It is not any more what the person saw, or it is protected and was a variant without a passed gate.
     """
     with transaction.atomic():
         model = _locked(person, owner, name)

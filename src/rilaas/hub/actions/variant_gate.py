@@ -38,16 +38,13 @@ def check_gate(model: Model, alias: str, variant: Variant | None, what: str = ""
     if variant is None or alias not in model.protected or is_let_in(variant):
         return
     called = f"{model}:{variant.revision}"
-    found = violations_of(variant)
-    if found:
-        said = f"its gate failed: {'; '.join(found)}"
-    else:
-        said = "its folder has no record of a gate that it passed"
+    found = "; ".join(violations_of(variant))
+    said = f"its gate failed: {found}" if found else "its folder has no record of a gate that it passed"
     raise Conflict(
         f"{called} {what or f'cannot become {alias}'}: {said}.",
         f"Make one that passes with `rilaas optimize {model.name}:{variant.version.number}` and push it under "
-        f"another name, or use the original, {variant.version.number}. The owner of {model} can let it through with a "
-        "reason, on the model's page under Variants.",
+        f"another name, or use the original, {variant.version.number}. The owner of {model} can let it through, with "
+        "a reason, on the model's page under Variants.",
     )
 
 
@@ -68,7 +65,9 @@ def let_through(person: Person, owner: str, name: str, revision: str, reason: st
         model = _locked(person, owner, name)
         variant = variant_of(model, revision)
         if not variant.name:
-            raise InvalidInput(f"{model}:{variant.revision} is an original, and has no gate.", "Name a variant: 3@int8.")
+            raise InvalidInput(
+                f"{model}:{variant.revision} is an original, and has no gate.", "Name a variant: 3@int8."
+            )
         variant.waiver = {"by": person.username, "reason": words, "at": timezone.now().isoformat()}
         variant.save(update_fields=["waiver"])
         record(person, "variant let through", str(model), f"{variant.revision}: {words}")

@@ -94,8 +94,8 @@ def _stranger(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
 
 
 _NOUNS = (
-    "datasets deployments evaluation_runs evaluations jobs machines metrics models policy recordings robots runs "
-    "tokens uploads"
+    "datasets deployments evaluation_runs evaluations jobs machines metrics models optimizations policy recordings "
+    "robots runs tokens uploads variants"
 )
 
 for _noun in _NOUNS.split():

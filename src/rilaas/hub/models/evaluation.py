@@ -9,6 +9,7 @@ from rilaas.hub.models.model import Model, Variant
 from rilaas.hub.models.person import Person
 
 EVALUATION = "evaluation"  # the kind of such a report, and of the job that drives it
+OPTIMIZATION = "optimization"  # so too
 
 
 class Evaluation(models.Model):

@@ -11,15 +11,17 @@ from rilaas.core import InvalidInput
 from rilaas.hub.actions.registry import delete_model, delete_version
 from rilaas.hub.actions.registry_alias import promote, remove_alias, roll_back
 from rilaas.hub.actions.sharing import set_visibility, share, unshare
+from rilaas.hub.actions.variant_gate import let_through, protect, take_back
 from rilaas.hub.models import Person
 from rilaas.hub.pages.page import Data, Page, person_of
 from rilaas.hub.queries.deployment import deployment_box
 from rilaas.hub.queries.evaluation import evaluations_box
 from rilaas.hub.queries.model import list_models, show_model
 from rilaas.hub.queries.setup import interceptor_at
+from rilaas.hub.queries.variant_table import variants_box
 
 # What other nouns add to a model's page: (person, the page's data) -> more data for the templates that it includes.
-MORE: tuple[Callable[[Person, Data], Data], ...] = (deployment_box, evaluations_box)
+MORE: tuple[Callable[[Person, Data], Data], ...] = (deployment_box, evaluations_box, variants_box)
 
 
 def _list(request: HttpRequest) -> Data:
@@ -84,6 +86,24 @@ def _delete_model(request: HttpRequest, owner: str, name: str) -> tuple[str, str
     return "/models", f"{owner}/{name} is deleted."
 
 
+def _let_through(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    revision = request.POST.get("revision", "")
+    let_through(person_of(request), owner, name, revision, request.POST.get("reason", ""))
+    return f"/models/{owner}/{name}#variants", f"{revision} is let through; the reason is shown beside it."
+
+
+def _take_back(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    revision = request.POST.get("revision", "")
+    take_back(person_of(request), owner, name, revision)
+    return f"/models/{owner}/{name}#variants", f"{revision} is let through no longer."
+
+
+def _protect(request: HttpRequest, owner: str, name: str) -> tuple[str, str]:
+    wanted = request.POST.get("protected", "").replace(",", " ").split()
+    model = protect(person_of(request), owner, name, wanted)
+    return f"/models/{owner}/{name}#variants", f"Protected: {', '.join(model.protected) or 'no alias'}."
+
+
 def _generation(request: HttpRequest) -> int:
     """The generation of the alias that the form was made with."""
     alias, text = request.POST.get("alias", "").strip(), request.POST.get("generation", "")
@@ -115,6 +135,9 @@ PAGES = (
             "unshare": _unshare,
             "delete-version": _delete_version,
             "delete-model": _delete_model,
+            "let-through": _let_through,
+            "take-back": _take_back,
+            "protect": _protect,
         },
     ),
 )

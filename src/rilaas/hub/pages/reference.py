@@ -33,3 +33,16 @@ def number_of(text: str, what: str) -> int | None:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
         raise InvalidInput(f"{text[:40]!r} is no number of a {what}.", "It is a whole number from 1.")
     return int(text)
+
+
+def dataset_of(text: str) -> tuple[str, str, int | None]:
+    """A data set's owner, name, and version; None where no version is written.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    ref, _, number = text.partition(":")
+    owner, _, name = ref.partition("/")
+    if not owner or not name:
+        raise InvalidInput(f"{text[:100]!r} is no dataset.", "Choose one, or write owner/name:version.")
+    return owner, name, number_of(number, "version")

@@ -6,13 +6,12 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from rilaas.core import InvalidInput
 from rilaas.hub.actions.job import cancel_job
 from rilaas.hub.actions.run import start_run, start_trial
 from rilaas.hub.models import Model, Variant
 from rilaas.hub.pages.form_files import form_files
 from rilaas.hub.pages.page import Data, Page, person_of
-from rilaas.hub.pages.reference import number_of
+from rilaas.hub.pages.reference import dataset_of
 from rilaas.hub.queries.access import find_model
 from rilaas.hub.queries.dataset import choices
 from rilaas.hub.queries.model import revisions
@@ -58,17 +57,9 @@ def _run_page(request: HttpRequest, owner: str, name: str) -> Data:
 
 def _run(request: HttpRequest, owner: str, name: str) -> str:
     chosen = request.POST.get("other", "").strip() or request.POST.get("dataset", "")
-    ref, _, number = chosen.partition(":")
-    whose, _, dataset = ref.partition("/")
-    if not dataset:
-        raise InvalidInput(f"{chosen[:100]!r} is no dataset.", "Choose one, or write owner/name:version.")
-    run = start_run(
-        person_of(request),
-        (owner, name),
-        request.POST.get("revision", ""),
-        (whose, dataset),
-        number_of(number, "version"),
-    )
+    whose, dataset, number = dataset_of(chosen)
+    revision = request.POST.get("revision", "")
+    run = start_run(person_of(request), (owner, name), revision, (whose, dataset), number)
     return f"/runs/{run.pk}"
 
 

@@ -14,6 +14,7 @@ from django.db.models.fields.json import KeyTransform
 
 from rilaas.core import InvalidInput, NotFound
 from rilaas.hub.models import Episode, Evaluation, Person
+from rilaas.hub.models.evaluation import OPTIMIZATION
 from rilaas.hub.models.job import QUEUED
 from rilaas.hub.queries.evaluation import (
     episode_row,
@@ -25,7 +26,7 @@ from rilaas.hub.queries.evaluation import (
     suite_of,
     visible_evaluations,
 )
-from rilaas.hub.queries.evaluation_rerun import folder_of, planned_command
+from rilaas.hub.queries.evaluation_rerun import folder_of, optimized_command, planned_command
 from rilaas.hub.queries.job import jobs_before, progress_of
 from rilaas.hub.queries.paging import paged
 from rilaas.report import Figure, Metric, Report, Table, metric_text, value_text
@@ -87,6 +88,16 @@ def again(evaluation: Evaluation) -> dict[str, Any] | None:
     if not plan or variant is None or evaluation.model is None:
         return None
     folder = folder_of(evaluation.model, variant)
+    if evaluation.kind == OPTIMIZATION:
+        return {
+            "pull": f"rilaas pull {evaluation.model}:{variant.revision} --out {folder}",
+            "evaluate": shlex.join([*optimized_command(plan, folder), "--report", "report.html"]),
+            "file": plan.get("recipe_toml", ""),
+            "latency": "",
+            "count": None,
+            "dataset": plan.get("dataset"),
+            "made": [{"name": name, "revision": revision} for name, revision in plan.get("made", {}).items()],
+        }
     return {
         "pull": f"rilaas pull {evaluation.model}:{variant.revision} --out {folder}",
         "evaluate": shlex.join([*planned_command(plan, folder), "--report", "report.html"]),

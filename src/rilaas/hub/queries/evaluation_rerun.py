@@ -65,6 +65,23 @@ def planned_command(plan: Mapping[str, Any], folder: str) -> list[str]:
     return [*words, *episodes, "--latency", str(plan["latency"])]
 
 
+def optimized_command(plan: Mapping[str, Any], folder: str) -> list[str]:
+    """The command that makes what the hub made; a data set or recipe of a person's own is beside it.
+
+    Args:
+        plan: Of the optimization.
+        folder: The model's.
+    """
+    words = ["rilaas", "optimize", folder]
+    for name in plan.get("recipes", []):
+        words += ["--recipe", str(name)]
+    words += ["--recipe", "recipe.toml"] if plan.get("recipe_toml") else []
+    words += ["--dataset", "dataset"] if plan.get("dataset") else ["--samples", str(plan.get("frames"))]
+    suite = plan.get("drives")
+    words += ["--suite", str(suite), "--episodes", str(plan["episodes"])] if suite else ["--suite", "none"]
+    return words
+
+
 def _parsed(text: str) -> dict[str, Any]:
     try:
         return parse_toml(text, "the suite")

@@ -9,12 +9,13 @@ from django.utils import timezone
 
 from rilaas.core import NotFound, PermissionDenied
 from rilaas.hub.models import Job, Person
-from rilaas.hub.models.evaluation import EVALUATION
+from rilaas.hub.models.evaluation import EVALUATION, OPTIMIZATION
 from rilaas.hub.models.job import CANCELLED, FAILED, QUEUED, RUNNING
 from rilaas.hub.queries.paging import paged
 
 _OPEN = (QUEUED, RUNNING)
-_UNITS = {EVALUATION: "s of simulated time"}  # of the steps of a kind; '' where they are just counted
+# Of the steps of a kind; '' where they are just counted.
+_UNITS = {EVALUATION: "s of simulated time", OPTIMIZATION: "percent"}
 
 
 def list_jobs(person: Person, *, page: str = "", everyone: bool = False) -> dict[str, Any]:

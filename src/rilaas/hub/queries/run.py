@@ -136,14 +136,15 @@ def run_outputs(person: Person, run_id: int) -> Path:
 
 
 _PARTS = ("job__owner", "variant__version__model__owner", "dataset_version__dataset__owner")
-_HEAVY = ("variant__files", "variant__card", "variant__record", "variant__manifest", "job__log", "dataset_version__info")
+_UNUSED = ("variant__files", "variant__card", "variant__record")
+_HEAVY = (*_UNUSED, "variant__manifest", "job__log", "dataset_version__info")
 
 
 def _find(person: Person, run_id: int) -> Run:
     run = (
         visible_runs(person)
         .select_related(*_PARTS)
-        .defer("variant__files", "variant__card", "variant__record")
+        .defer(*_UNUSED)
         .filter(pk=run_id)
         .first()
     )

@@ -115,6 +115,18 @@ def lookup(mapping: Any, key: Any) -> Any:
 
 
 @register.filter
+def listed(form: Any, key: str) -> list[str]:
+    """All values that a form had under a name."""
+    return list(form.getlist(key)) if hasattr(form, "getlist") else []
+
+
+@register.filter
+def before_colon(text: Any) -> str:
+    """What stands before the colon of a reference: ``alice/track``."""
+    return str(text).partition(":")[0]
+
+
+@register.filter
 def spaced(text: Any) -> str:
     """A name of the program's as words: ``least connections``."""
     return str(text).replace("_", " ")

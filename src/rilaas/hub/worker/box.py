@@ -36,6 +36,9 @@ _LAST_LINES = 8  # of what a box that died wrote
 _MAX_ENTRIES = 50_000  # files and folders that are looked at
 
 
+Heard = Callable[[dict[str, Any]], None]
+
+
 @dataclass(frozen=True, slots=True)
 class Box:
     """What a program may use.
@@ -56,7 +59,7 @@ class Box:
     disk_bytes: int
     worked_s: float
 
-    def run(self, work: Work, job: dict[str, Any], heard: Callable[[dict[str, Any]], None]) -> None:
+    def run(self, work: Work, job: dict[str, Any], heard: Heard) -> None:
         """Run it to its end.
 
         Args:
@@ -109,12 +112,10 @@ class Box:
         else:
             words = bubblewrap.sandbox(inside, environment, [self.place]) + words
         pipe = subprocess.PIPE
-        return subprocess.Popen(
-            words, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
-        )
+        return subprocess.Popen(words, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
 
     def _talk(
-        self, work: Work, process: subprocess.Popen[bytes], job: dict[str, Any], heard: Callable[[dict[str, Any]], None]
+        self, work: Work, process: subprocess.Popen[bytes], job: dict[str, Any], heard: Heard
     ) -> tuple[str, str, str] | None:
         """Hand the job over and listen until the end; returns the program's own error."""
         assert process.stdin is not None

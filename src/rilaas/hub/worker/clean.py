@@ -36,8 +36,9 @@ def clean() -> None:
     for folder in _old(home() / "evaluations"):  # of one that is tried again later, all is driven again
         if folder.name not in driven:
             shutil.rmtree(folder, ignore_errors=True)
-    for folder in _old(home() / "unpacked"):  # touched when used
-        shutil.rmtree(folder, ignore_errors=True)
+    for kept in ("unpacked", "optimizing", "optimized"):  # touched when used
+        for folder in _old(home() / kept):
+            shutil.rmtree(folder, ignore_errors=True)
     dataset.sweep()
     recording.sweep()
     registry.sweep()

@@ -10,7 +10,7 @@ from typing import Any
 from rilaas.hub.worker.work import Work
 
 TRIAL, UPLOAD, LONG = LANES = ("trial", "upload", "long")  # the first is waited for; the last takes what it takes
-_MODULES = ("freeze", "dataset_run", "evaluation", "trial")
+_MODULES = ("freeze", "dataset_run", "evaluation", "optimization", "trial")
 
 Do = Callable[[Work], "dict[str, Any]"]
 

@@ -185,7 +185,7 @@ def _limits(folder: Path) -> Limits:
 
 def _started(work: Work, variant: Variant) -> _Held:
     """Start a replica; a job that is stopped meanwhile does not wait for it."""
-    folder = _unpacked(variant)
+    folder = unpacked(variant)
     work.say(f"Starting {variant.version.model}:{variant.revision}.")
     stack, done = ExitStack(), threading.Event()
     got: list[ReplicaPolicy] = []
@@ -223,7 +223,7 @@ def _close_later(done: threading.Event, stack: ExitStack) -> None:
     stack.close()
 
 
-def _unpacked(variant: Variant) -> Path:
+def unpacked(variant: Variant) -> Path:
     """The model folder of a variant."""
     folder = home() / "unpacked" / variant.digest.removeprefix("sha256:") / str(variant.manifest["name"])
     if not folder.is_dir():
