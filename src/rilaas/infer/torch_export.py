@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from rilaas.core import InvalidInput, MissingDependency
 from rilaas.infer.hooks import Hooks
+from rilaas.infer.torch_quantized import quantized_operators
 from rilaas.store import ModelFolder
 
 OPSET = 18
@@ -130,8 +131,9 @@ def _exported(module: nn.Module, given: tuple[Tensor, ...], inputs: list[str], o
     try:
         program = torch.export.export(module, given, dynamic_shapes=(tuple({0: batch} for _ in given),), strict=False)
         made = torch.onnx.export(
-            program, input_names=inputs, output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False
-        )
+            program, input_names=inputs, output_names=outputs, opset_version=OPSET, dynamo=True, verbose=False,
+            custom_translation_table=_dynamic_quantization() if "choose_qparams" in str(program.graph) else None,
+        )  # fmt: skip
     except ImportError as error:
         raise MissingDependency(
             "Exporting a torch module needs onnxscript.", "Install it with: pip install 'rilaas[optimize]'"
@@ -145,7 +147,34 @@ def _exported(module: nn.Module, given: tuple[Tensor, ...], inputs: list[str], o
     if made is None:
         raise AssertionError("the exporter gave no program")
     model: onnx.ModelProto = made.model_proto
+    if any(node.op_type == "DynamicQuantizeLinear" for node in model.graph.node):
+        del model.graph.value_info[:]  # torch's scales are float64
     return model
+
+
+def _dynamic_quantization() -> dict[Any, Any]:
+    """Ranges that are found while the network runs, which the exporter does not know: DynamicQuantizeLinear."""
+    from onnxscript import opset18
+
+    operators = quantized_operators()
+
+    def choose(input: Any, quant_min: int, quant_max: int, eps: float, dtype: int) -> Any:
+        _, scale, zero_point = opset18.DynamicQuantizeLinear(input)
+        return scale, zero_point
+
+    def quantize(input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int, dtype: int) -> Any:
+        return opset18.QuantizeLinear(input, scale, zero_point)
+
+    def dequantize(
+        input: Any, scale: Any, zero_point: Any, quant_min: int, quant_max: int, dtype: int, out_dtype: int = 1
+    ) -> Any:
+        return opset18.DequantizeLinear(input, scale, zero_point)
+
+    return {
+        operators.choose_qparams.tensor: choose,
+        operators.quantize_per_tensor.tensor: quantize,
+        operators.dequantize_per_tensor.tensor: dequantize,
+    }
 
 
 def _said(error: BaseException) -> str:

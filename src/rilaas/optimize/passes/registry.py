@@ -24,6 +24,7 @@ PASSES: Mapping[str, tuple[str, str]] = {
     "quantize.dynamic": ("dynamic", "QuantizeDynamic"),
     "quantize.integer_only": ("static", "QuantizeIntegerOnly"),
     "quantize.nncf": ("nncf", "QuantizeNncf"),
+    "quantize.pt2e": ("pt2e", "QuantizePt2e"),
     "quantize.static": ("static", "QuantizeStatic"),
     "shape.fix": ("shape", "ShapeFix"),
     "tensorflow.aware": ("tensorflow.aware", "Aware"),
