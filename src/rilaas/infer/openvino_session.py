@@ -7,8 +7,9 @@ the kernels 6 us are left; nothing is won by binding the caller's own array (3 u
 
 OpenVINO 2025 and newer sends a telemetry event whenever it is imported (openvino/tools/ovc/__init__.py) by the
 package openvino_telemetry, which only a file in the home folder or an environment that looks like a CI switches off;
-this is the only place that imports it, and it is kept from finding that package. Nothing is cached on disk. Precision
-is a hint: a processor without bfloat16 or half arithmetic computes in float.
+this is the only place that imports it, and it is kept from finding that package. Nothing is cached on disk. A
+processor without arithmetic for bf16 or fp16 computes in float32; OpenVINO alone would take bf16 for fp16 then, which
+has three bits less.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from rilaas.infer.session import Kernels
 MAX_SHAPES = 16  # compiled ones that are kept, each with its own buffers; others are computed with free axes
 _INSTALL = "Install it with: pip install 'rilaas[openvino]'"
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
+_CAPABILITIES = {"bf16": "BF16", "fp16": "FP16"}
 _DATATYPES = {
     "boolean": "BOOL",
     "u8": "UINT8",
@@ -75,7 +77,7 @@ class OpenVinoSession:
         self._config = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _hint(self._core, precision),
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # replicas of one machine would all be pinned to the same core
             "CACHE_DIR": "",
@@ -276,6 +278,13 @@ def without_telemetry() -> None:
         sender.Telemetry.send_event = lambda *_, **__: None
 
 
+def _hint(core: Any, precision: str) -> str:
+    """What OpenVINO is told to compute in; float32 where the processor has no such arithmetic."""
+    wanted = _CAPABILITIES.get(precision)
+    has_it = wanted is None or wanted in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return _HINTS[precision if has_it else "fp32"]
+
+
 def _spec(label: str, port: Any) -> TensorSpec:
     kind = port.element_type.get_type_name()
     datatype = _DATATYPES.get(kind)
@@ -293,7 +302,7 @@ def _spec(label: str, port: Any) -> TensorSpec:
 def _unusable(path: Path, error: RuntimeError) -> InvalidModelFolder:
     """What OpenVINO said about a file, in one line, with the operators that it lacks."""
     said = str(error).replace(str(path), path.name)
-    lacking = re.search(r"does not support the following ONNX operations: *([^\n]+)", said)
+    lacking = re.search(r"(?:not support the following ONNX operations|rule found for operations): *([^\n]+)", said)
     if lacking:
         return InvalidModelFolder(
             f"openvino cannot load {path.name}: it has no operator {lacking.group(1).strip(' .')}.",
