@@ -58,9 +58,11 @@ def command(ctx: click.Context, /, ref: str, options: OptimizeOptions, output: O
     original, folder = original_of(ref, settings)
     with tempfile.TemporaryDirectory(prefix="rilaas-optimize-") as place:
         session = _session(folder, options, settings, output, Path(place))
-        front: tuple[str, ...] = ()
-        session.make(recipes)
-        rows = session.rows()
+        if options.search:
+            rows, front = session.search()
+        else:
+            session.make(recipes)
+            rows, front = session.rows(), ()
         report = _report(session, rows, str(original), front)
         if options.page is not None:
             write_text(options.page, report.to_html())

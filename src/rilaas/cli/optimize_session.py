@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 FLOAT, EAGER = "float", "eager"
 _EVERY_S = 0.2
+SEARCHED = ("cpu/openvino/int8", "cpu/openvino/bf16", "cpu/onnxruntime/int8", "cpu/onnxruntime/fp32")
+"""Where a search looks unless somebody names targets."""
 _DRAWN = 64  # samples where nobody gave any
 
 
@@ -113,6 +115,39 @@ class Session:
             broken = check(made.recipe.gate, each, base, driven.get(each.name), base_driven)
             rows.append(Row(each, driven.get(each.name), made.recipe, tuple(broken), made.steps))
         return rows
+
+    def search(self) -> tuple[list[Row], tuple[str, ...]]:
+        """Look for recipes instead of following some.
+
+        Returns:
+            The float model and the finalists, measured, driven and judged; and names of those that no other beats.
+        """
+        from rilaas.infer.target import Target
+        from rilaas.optimize.gate import Gate
+        from rilaas.optimize.search import GATE, search
+
+        options = self.options
+        if self.data is None:
+            raise InvalidInput("A search needs samples of what the robot saw.", "Give them with --dataset.")
+        limits = options.limits
+        gate = replace(GATE, **{name: getattr(Gate.of(limits), name) for name in limits})
+        found = search(
+            self.subject,
+            self.data,
+            deadline_s=options.deadline_s,
+            targets=[Target.parse(text, threads=self.threads) for text in options.target or SEARCHED],
+            seed=options.seed,
+            judge=self.judge,
+            cache=self.cache,
+            budget_s=60.0 * options.budget_min,
+            gate=gate,
+            tell=teller(self.output, "searching"),
+        )
+        self.output.progress_done()
+        self.output.talk(f"tried {found.tried} networks; {found.recommended or 'none'} is recommended")
+        self.made |= found.made
+        self.absent |= found.dropped
+        return list(found.rows), found.front
 
     def folder(self, name: str) -> Path:
         """Where a variant lies for the time of this call."""
