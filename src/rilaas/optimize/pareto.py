@@ -19,6 +19,8 @@ def pareto_ranks(costs: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDAr
 
     Source: Goldberg, Genetic Algorithms in Search, Optimization and Machine Learning, 1989, chapter 5.
     """
+    if not len(costs):
+        return np.zeros(0, np.int64)
     table = np.nan_to_num(np.asarray(costs, np.float64).reshape(len(costs), -1), nan=np.inf)
     ranks = np.full(len(table), -1, np.int64)
     no_worse, better = table[:, None] <= table[None], table[:, None] < table[None]

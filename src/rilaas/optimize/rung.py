@@ -63,9 +63,9 @@ class Rungs:
         subject: Subject,
         data: Data,
         gate: Gate,
+        cache: Cache,
         *,
         seed: int = 0,
-        cache: Cache | None = None,
         budget_s: float | None = None,
         tell: Tell = silent,
     ) -> None:
@@ -78,26 +78,26 @@ class Rungs:
         self.count = 0
 
     def climb(self, candidates: Sequence[Candidate], deadline_s: float | None) -> list[Tried]:
-        """Three rungs.
+        """What does not train, then three rungs.
 
         Returns:
-            What does not train, and what the last rung trained.
+            All that was tried, each after its longest training.
         """
-        still = [each for each in candidates if not each.body.trains]
-        training = [each for each in candidates if each.body.trains]
-        finished = self._rung(still, 0, 0)
-        first = self._rung(training, FIRST, 1)
+        found: dict[str, Tried] = {}
+
+        def rung(those: Sequence[Candidate], epochs: int, number: int) -> list[Tried]:
+            tried = self._rung(those, epochs, number)
+            found.update({each.candidate.name: each for each in tried})
+            return tried
+
+        rung([each for each in candidates if not each.body.trains], 0, 0)
+        first = rung([each for each in candidates if each.body.trains], FIRST, 1)
         bodies = self._best(first, deadline_s, max(_FINAL_BODIES, -(-len(_bodies(first)) // FACTOR)))
-        if not bodies:
-            return finished
-        second = self._rung([each.candidate for each in first if each.candidate.body in bodies], FIRST * FACTOR, 2)
+        second = rung([each.candidate for each in first if each.candidate.body in bodies], FIRST * FACTOR, 2)
         finalists = self._best(second, deadline_s, _FINAL_BODIES)
         epochs = self._affordable(second, finalists)
-        if epochs <= FIRST * FACTOR:
-            return finished + second
-        last = [each.candidate for each in second if each.candidate.body in finalists]
-        rest = [each for each in second if each.candidate.body not in finalists]
-        return finished + rest + self._rung(last, epochs, 3)
+        rung([each.candidate for each in second if epochs and each.candidate.body in finalists], epochs, 3)
+        return list(found.values())
 
     def _rung(self, candidates: Sequence[Candidate], epochs: int, rung: int) -> list[Tried]:
         """Make and try candidates; those that fail are left out, those beyond the budget too."""
@@ -111,8 +111,10 @@ class Rungs:
                 continue
             tell = self._told(rung, number, len(candidates), each.name)
             if each.body not in bodies:  # what fails in itself is not begun again for each target
-                bodies[each.body] = self._made(Candidate(each.body, "", Target()), each.name, epochs, tell)
-            one = self._made(each, each.name, epochs, tell) if bodies[each.body] is not None else None
+                body = Candidate(each.body, "", Target())
+                bodies[each.body] = self._made(body, each.name, epochs, _between(tell, 0.0, 0.9))
+            is_good = bodies[each.body] is not None
+            one = self._made(each, each.name, epochs, _between(tell, 0.9, 1.0)) if is_good else None
             if one is None:
                 self.dropped.setdefault(each.name, f"{each.body.name} failed")
                 continue
@@ -187,3 +189,8 @@ def _bodies(tried: Sequence[Tried]) -> set[Body]:
 def _speed(tried: Tried) -> float:
     """Time against the float model's in the same rounds: comparable between runs."""
     return tried.trial.p50_s / tried.trial.base_p50_s
+
+
+def _between(tell: Tell, low: float, high: float) -> Tell:
+    """Progress of a part as that of the whole."""
+    return lambda share, words: tell(low + (high - low) * share, words)

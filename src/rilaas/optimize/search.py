@@ -114,8 +114,10 @@ def search(
         tell(_TESTED_AT * share, words)
 
     training_s = None if budget_s is None else _TRAINING * budget_s
-    rungs = Rungs(subject, data, gate, seed=seed, cache=cache, budget_s=training_s, tell=part)
-    tried = rungs.climb(candidates(there), deadline_s)
+    with tempfile.TemporaryDirectory(prefix="rilaas-search-") as place:
+        kept = cache or Cache(Path(place))  # one training serves several targets in any case
+        rungs = Rungs(subject, data, gate, kept, seed=seed, budget_s=training_s, tell=part)
+        tried = rungs.climb(candidates(there), deadline_s)
     if not tried:
         said = "; ".join(f"{name}: {why}" for name, why in rungs.dropped.items())
         raise ModelFailed(f"No recipe gave a variant. {said:.1000}", "Try other targets.")
@@ -139,14 +141,10 @@ def _finalists(tried: Sequence[Tried], deadline_s: float | None, gate: Gate) -> 
     allowed = gate.max_mse_ratio or float("inf")
 
     def order(index: int) -> tuple[bool, int, float]:
-        trial = kept[
-            index
-        ].trial  # of those that do not beat each other, a small product of error and time goes first
-        return (
-            trial.base_mse > 0.0 and trial.mse > allowed * trial.base_mse,
-            int(ranks[index]),
-            trial.mse * trial.p50_s,
-        )
+        """Who keeps the gate first; of those that do not beat each other, a small product of error and time."""
+        trial = kept[index].trial
+        breaks = trial.base_mse > 0.0 and trial.mse > allowed * trial.base_mse
+        return breaks, int(ranks[index]), trial.mse * trial.p50_s
 
     chosen = [kept[index] for index in sorted(range(len(kept)), key=order)[:_FINALISTS]]
     return sorted(chosen, key=lambda each: each.trial.p50_s)
