@@ -12,8 +12,10 @@ _BACKENDS = {
     "litert": ("rilaas.infer.litert_session", "LITERT"),
     "onnxruntime": ("rilaas.infer.onnx_session", "ONNXRUNTIME"),
     "openvino": ("rilaas.infer.openvino_session", "OPENVINO"),
+    "tensorrt": ("rilaas.infer.tensorrt_session", "TENSORRT"),
     "torch": ("rilaas.infer.torch_session", "TORCH"),
     "torch-compile": ("rilaas.infer.torch_compiled", "TORCH_COMPILE"),
+    "torch-tensorrt": ("rilaas.infer.torch_tensorrt_session", "TORCH_TENSORRT"),
 }
 
 

@@ -11,6 +11,7 @@ torch-tensorrt 2.13 and nvidia-modelopt 0.47.
 from __future__ import annotations
 
 import copy
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from rilaas.core import InvalidInput, InvalidModelFolder, MissingDependency, Tensors, TensorSpec
+from rilaas.core.signature import datatype_of
 from rilaas.infer.nvidia import missing_for
 from rilaas.infer.session import Kernels
 from rilaas.infer.tensorrt_graph import as_tensorrt_takes
@@ -60,7 +62,7 @@ class TorchTensorRtSession:
         """Compute; see ``TensorRtSession.run``."""
         arrays = [np.ascontiguousarray(inputs[name]) for name in self.inputs]
         for array, spec in zip(arrays, self.inputs.values(), strict=True):
-            if not spec.accepts(_datatype(array), array.shape):
+            if not spec.accepts(datatype_of(array), array.shape):
                 raise ValueError(f"{spec.name} is {array.dtype} {list(array.shape)}; the weights take {spec}")
         free = [spec.shape[:1] == (-1,) for spec in self.inputs.values()]
         rows = max((len(array) for array, is_free in zip(arrays, free, strict=True) if is_free), default=1)
@@ -227,7 +229,7 @@ def _compile(module: Any, inputs: Mapping[str, TensorSpec], label: str) -> Any:
 
 def _import_modelopt() -> None:
     try:
-        import modelopt.torch.quantization  # noqa: F401  # registers tensorrt::quantize_op
+        importlib.import_module("modelopt.torch.quantization")  # it registers tensorrt::quantize_op
     except ImportError as error:
         raise MissingDependency(
             "Torch-TensorRT computes int8 with an operator of NVIDIA's Model Optimizer, which is not installed.",
@@ -256,13 +258,8 @@ def _spec(value: Any) -> TensorSpec:
 
     tensor = value.type.tensor_type
     shape = tuple(size.dim_value if size.HasField("dim_value") else -1 for size in tensor.shape.dim)
-    datatype = _datatype(np.zeros((), helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
+    datatype = datatype_of(np.zeros((), helper.tensor_dtype_to_np_dtype(tensor.elem_type)))
     return TensorSpec(value.name, datatype, shape)
-
-
-def _datatype(array: Any) -> str:
-    kinds = {"f": "FP", "i": "INT", "u": "UINT"}
-    return "BOOL" if array.dtype.kind == "b" else f"{kinds[array.dtype.kind]}{8 * array.dtype.itemsize}"
 
 
 def _attribute(module: Any, node: Any) -> Any:
@@ -310,4 +307,4 @@ def _is_product(module: Any, node: Any) -> bool:
 
 def _is_quantized(node: Any, quantize: Any) -> bool:
     """Whether both factors come out of a quantization."""
-    return sum(getattr(each, "target", None) == quantize for each in node.args[:2]) == 2
+    return all(getattr(each, "target", None) is quantize for each in node.args[:2])
