@@ -15,6 +15,7 @@ from rilaas.optimize.passes.contract import Context
 from rilaas.optimize.passes.graph import Graph
 
 _HALF_MAX = float(np.finfo(np.float16).max)
+_SUFFIX = ".half"
 _TAKERS = ("Conv", "ConvTranspose", "GRU", "Gather", "Gemm", "LSTM", "MatMul", "RNN")
 
 
@@ -37,7 +38,10 @@ class CastFloat16:
 
         def cast(array: NDArray[np.float32], name: str) -> Any | None:
             if np.abs(array).max() > _HALF_MAX:
-                context.tell(0.5, f"{name} stays in float32: {np.abs(array).max():g} is too large for float16")
+                context.tell(
+                    0.5,
+                    f"{name.removesuffix(_SUFFIX)} stays in float32: {np.abs(array).max():g} is too large for float16",
+                )
                 return None
             return numpy_helper.from_array(array.astype(np.float16), name)
 
@@ -93,7 +97,7 @@ def _with_cast_weights(
     for name in dict.fromkeys(taken):
         array = graph.array(name)
         assert array is not None
-        tensor = cast(array, graph.fresh(f"{name}.half"))
+        tensor = cast(array, graph.fresh(f"{name}{_SUFFIX}"))
         if tensor is None:
             continue
         graph.add(tensor)

@@ -39,7 +39,9 @@ MOVING_OPS = (
     "Unsqueeze",
 )
 FALLBACK_OPS = (*MATRIX_OPS, *MOVING_OPS)
-INTEGER_OPS = (*FALLBACK_OPS, "Gather", "HardSigmoid", "LeakyRelu", "Mul", "Sigmoid", "Softmax", "Sub", "Tanh")
+# What integer kernels exist for besides; in float they would be more exact.
+INTEGER_OPS = (*FALLBACK_OPS, "Gather", "LeakyRelu", "Mul", "Sigmoid", "Softmax")
+_QUANTIZED = ("ConvInteger", "DequantizeLinear", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear")
 _BEFORE_OUTPUT = "_QuantizeLinear_Input"  # what onnxruntime calls an output before it rounds it
 _RESHAPING = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
@@ -105,7 +107,7 @@ def insert_qdq(network: Network, ranges: Ranges, choice: Choice) -> Network:
 
 def check_float(graph: Graph) -> None:
     """Raise ``InvalidInput`` where a network is quantized already, or has no layer with constant weights."""
-    if any(node.op_type in ("QuantizeLinear", "ConvInteger", "MatMulInteger", "QLinearConv") for node in graph.nodes):
+    if any(node.op_type in _QUANTIZED for node in graph.nodes):
         raise InvalidInput("The network is quantized already.", "Put one pass of the family quantize into a recipe.")
     if not graph.layers():
         raise InvalidInput(

@@ -149,7 +149,7 @@ def float_operators(network: Network) -> set[str]:
         is_float = any(kinds.get(name, TensorProto.FLOAT) == TensorProto.FLOAT for name in node.output)
         takers = [taker for name in node.output for taker in graph.consumers(name)]
         is_taken = all(taker.op_type == "QuantizeLinear" for taker in takers) and takers
-        if is_float and not (is_fed and is_taken):
+        if is_float and not (is_fed and is_taken and node.op_type in INTEGER_OPS):
             found.add(node.op_type)
     return found
 
