@@ -4,9 +4,12 @@ import math
 
 import pytest
 
+from rilaas.core import MissingDependency
+from rilaas.infer import nvidia
 from rilaas.infer.session import Kernels
 from rilaas.optimize.published import DEFECTS, TABLES, A, B, C, D, E, of_recipe
 from rilaas.optimize.published_online import F
+from rilaas.optimize.recipe import read_recipe
 from rilaas.optimize.report import build_report
 from rilaas.optimize.reproduction import published_ratios, reproduced, reproduction_tables, to_markdown
 from tests.optimize.report_rows import PRUNED, row, usual
@@ -148,3 +151,15 @@ def test_the_page_has_our_rows_the_published_ones_the_defects_and_what_was_not_r
     for number, line in enumerate(lines):
         if set(line) <= set("|- ") and "---" in line:
             assert lines[number - 1].count("|") == line.count("|") == lines[number + 1].count("|")
+
+
+@pytest.mark.parametrize("name", ["tf_fp32", "tf_fp16", "tf_int8", "torch_fp32", "torch_half", "torch_int8"])
+def test_a_tensorrt_recipe_says_what_it_reproduces_and_that_the_card_is_missing(name, monkeypatch):
+    monkeypatch.setattr(nvidia, "card", lambda: "")
+    recipe = read_recipe(f"paper.tensorrt.{name}")
+    assert recipe.name == f"paper.tensorrt.{name}"
+    assert str(recipe.target).startswith("cuda/torch-tensorrt/" if name.startswith("torch") else "cuda/tensorrt/")
+    assert "DeepLearningStudio" in recipe.source
+    assert ("int8" in name) == any(each.name.startswith("quantize.") for each in recipe.passes)
+    with pytest.raises(MissingDependency, match="there is no NVIDIA card"):
+        recipe.target.check_is_there()
