@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from rilaas.optimize.passes.tensorflow.graph import Node
 from rilaas.optimize.passes.tensorflow.keras_model import PICTURE, Builder, Operator, unsupported
 from rilaas.optimize.passes.tensorflow.padding import padded, same_pads, window_pads
@@ -94,18 +92,26 @@ def _reduce(builder: Builder, node: Node) -> None:
     builder.give(node, layer(tensor), PICTURE if stays and keepdims else "plain")
 
 
+def _new_size(builder: Builder, node: Node, sizes: tuple[int, ...]) -> tuple[int, int]:
+    wanted, scales = builder.optional(node, 3, "sizes"), builder.optional(node, 2, "scales")
+    axes = [int(axis) % 4 for axis in node.fields.get("axes", range(4))]
+    given = wanted if wanted is not None and wanted.size else scales
+    if axes[-2:] != [2, 3] or given is None or len(given) != len(axes):
+        raise unsupported(node, "it resizes other axes than height and width")
+    if given is wanted:
+        return int(given[-2]), int(given[-1])
+    exact = [size * float(scale) for size, scale in zip(sizes, given[-2:], strict=True)]
+    if any(size != int(size) for size in exact) or any(scale != 1 for scale in given[:-2]):
+        raise unsupported(node, f"its scales {[float(scale) for scale in given]} give no whole number of pixels")
+    return int(exact[0]), int(exact[1])
+
+
 def _resize(builder: Builder, node: Node) -> None:
     from rilaas.optimize.passes.tensorflow.layers import Resize
 
     tensor = builder.picture(node, builder.value(node))
     sizes = tuple(tensor.shape[1:3])
-    wanted, scales = builder.optional(node, 3, "sizes"), builder.optional(node, 2, "scales")
-    if wanted is not None and len(wanted) == 4:
-        size = (int(wanted[2]), int(wanted[3]))
-    elif scales is not None and len(scales) == 4:
-        size = (int(np.floor(sizes[0] * scales[2])), int(np.floor(sizes[1] * scales[3])))
-    else:
-        raise unsupported(node, "it resizes other axes than height and width")
+    size = _new_size(builder, node, sizes)
     mode = node.fields.get("mode", b"nearest").decode()
     place = node.fields.get("coordinate_transformation_mode", b"half_pixel").decode()
     near = node.fields.get("nearest_mode", b"round_prefer_floor").decode()

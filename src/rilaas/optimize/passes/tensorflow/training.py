@@ -84,7 +84,9 @@ def lesson_of(
     """
     samples = context.part("training", needed_by)
     if toward == "targets" and samples.targets is None:
-        raise InvalidInput(f"The pass {needed_by} is to learn targets, and the data have none.", "toward = 'teacher'")
+        raise InvalidInput(
+            f"The pass {needed_by} is to learn targets, and the data have none.", "Write toward = 'teacher'."
+        )
     random = np.random.default_rng(context.seed)
     rows = np.sort(random.permutation(len(samples))[: max(1, round(share * len(samples)))])
     if samples.targets is not None and toward != "teacher":
@@ -158,7 +160,9 @@ def check_training(*, epochs: Sequence[int], lr: float, batch: int, toward: str)
 def _targets(made: KerasModel, samples: Samples) -> Answers:
     missing = set(made.outputs) - set(samples.targets or {})
     if missing:
-        raise InvalidInput(f"The data have no targets for output {sorted(missing)[0]!r}.", "toward = 'teacher'")
+        raise InvalidInput(
+            f"The data have no targets for output {sorted(missing)[0]!r}.", "Write toward = 'teacher'."
+        )
 
     def known(chosen: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         found = samples.answers(chosen) or {}
