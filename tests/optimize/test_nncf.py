@@ -33,7 +33,7 @@ def test_it_quantizes_with_the_extremes_of_all_samples(runtime, capfd):
     assert QuantizeNncf().apply(pilot(), context()).digest == network.digest
     with open_network(network, Target("cpu", runtime)) as session:
         assert session.kernels().integer > 0
-    assert error(network, runtime=runtime) < 1.1 * error(pilot())
+    assert error(network, runtime=runtime) < 1.5 * error(pilot())
 
 
 @needs_nncf

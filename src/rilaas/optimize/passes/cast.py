@@ -37,11 +37,10 @@ class CastFloat16:
         from onnx import numpy_helper
 
         def cast(array: NDArray[np.float32], name: str) -> Any | None:
-            if np.abs(array).max() > _HALF_MAX:
-                context.tell(
-                    0.5,
-                    f"{name.removesuffix(_SUFFIX)} stays in float32: {np.abs(array).max():g} is too large for float16",
-                )
+            largest = np.abs(array).max()
+            if largest > _HALF_MAX:
+                words = f"stays in float32: {largest:g} is too large for float16"
+                context.tell(0.5, f"{name.removesuffix(_SUFFIX)} {words}")
                 return None
             return numpy_helper.from_array(array.astype(np.float16), name)
 

@@ -16,8 +16,8 @@ class ShapeFix:
     """The free first axis of inputs and outputs becomes 1: a robot asks about one moment.
 
     Runtimes that plan memory and choose kernels for one shape need it (TensorRT, LiteRT), others gain a little;
-    OpenVINO is given one shape at a time by its backend anyway. The weights then take one sample and no batch: in
-    ``model.toml``, a signature with a free first axis fits only together with hooks, and without a table [batching].
+    OpenVINO is given one shape at a time by its backend anyway. The weights then take one sample and no batch: the
+    variant's ``model.toml`` has to say 1 for the first axis where no hooks stand between, and no table [batching].
 
     Attributes:
         batch: What the first axis becomes.
