@@ -1,5 +1,6 @@
 """Servers that do not come up, or are ended before they are; those that do are in tests/end_to_end."""
 
+import json
 import os
 import signal
 import socket
@@ -117,3 +118,22 @@ def test_an_evaluation_tells_a_wrong_latency_before_it_loads_the_model(call, tmp
     done = call("evaluate", tmp_path / "no-such-folder", "--suite", "quick-look", "--latency", "late")
     assert done.code == 2
     assert "'late' is not a latency" in done.error
+
+
+def test_what_is_stored_is_served_under_the_name_that_it_has_there(call, make_model, tmp_path, start):
+    home = tmp_path / "home"
+    for name, options in (("straight", ()), ("left", ("--as", "straight:1", "--variant", "small"))):
+        folder = make_model(tmp_path / name, "straight", left=0.2 if name == "straight" else 0.1)
+        assert call("push", folder, "--home", home, *options).code == 0
+    words = ("straight@small", "other:7=straight:1", "--insecure", "--listen", "127.0.0.1:0", "--home", home)
+    process = start("serve", *words, "--ready", "-")
+    ready = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=LESS_THAN_LOADING_MAY_TAKE_S)
+    assert sorted(ready["models"]) == ["other:7", "straight:1@small"]
+
+
+def test_what_is_neither_a_folder_nor_stored_is_told(call, tmp_path):
+    done = call("serve", "straight:1@small", "--insecure", "--home", tmp_path / "home")
+    assert (done.code, "no model 'straight' in the store" in done.error) == (3, True)
+    assert "does not exist" in call("serve", "./gone", "--insecure").error

@@ -219,7 +219,11 @@ def _report(
     note = "Other work on a machine makes times longer: look at its load average."
     tables = [Table("Latency", _COLUMNS, tuple(rows), note)]
     if own is not None:
-        facts: list[tuple[str, Cell]] = [("processor", own.machine), ("cores", own.cores), ("features", ", ".join(own.features))]
+        facts: list[tuple[str, Cell]] = [
+            ("processor", own.machine),
+            ("cores", own.cores),
+            ("features", ", ".join(own.features)),
+        ]
         tables.append(Table("Measured with", ("what", "value"), (*facts, *own.versions.items())))
     return Report("latency profile", "measured", metrics, provenance([0]), summary, tables=tuple(tables))
 

@@ -24,6 +24,7 @@ from rilaas.serve.front import Front
 from rilaas.serve.local import LocalModels
 from rilaas.serve.pool import served_model
 from rilaas.serve.service import OpenGate
+from rilaas.store import Shelf
 from rilaas.wire import ensure_authority, server_credentials
 from rilaas.wire.hub import HubConnection
 
@@ -31,6 +32,7 @@ EXAMPLE = """
 \b
 Example, on loopback, for trying out:
   rilaas serve models/lane-following --listen 127.0.0.1:8001 --insecure
+  rilaas serve lane-following:3@int8 --insecure     (of the local store)
 \b
 Example, for a fleet: TLS, and only clients with a certificate of the same authority
   rilaas serve lane-following:3=models/lane-following --listen 0.0.0.0:8001 --tls ~/.rilaas/tls --host 10.0.0.7
@@ -41,7 +43,7 @@ Example, filled by the hub, with a token of the scope "server":
 
 
 @click.command("serve", epilog=EXAMPLE)
-@click.argument("folders", nargs=-1, metavar="[REF=]FOLDER...")
+@click.argument("folders", nargs=-1, metavar="[REF=]FOLDER|STORED...")
 @click.option(
     "--listen", default="127.0.0.1:8001", show_default=True, metavar="HOST:PORT", help="0 takes a free port."
 )
@@ -62,7 +64,7 @@ Example, filled by the hub, with a token of the scope "server":
 @click.option(
     "--added-delay", default=0.0, type=click.FloatRange(0.0), metavar="S", help="Emulated distance, told to the hub."
 )
-@click.option("--home", metavar="PATH", help="Folder that keeps the hub's models (RILAAS_HOME).")
+@click.option("--home", metavar="PATH", help="Folder of the store, which keeps the hub's models too (RILAAS_HOME).")
 @click.option("--ready", "ready_path", default="", metavar="PATH", help="Write a JSON line when ready; - for stdout.")
 @output_options
 def command(
@@ -84,8 +86,8 @@ def command(
 
     It ends with SIGTERM or Ctrl-C. Each model runs in processes of its own, which have no network where the machine
     allows that. REF names a model and its version (name:version); without it a folder is served under its own name
-    as version 1. With --hub the server listens at once; models come and go as the hub wants, and stay while the hub
-    is away.
+    as version 1, and what is STORED (name:3 or name:3@int8 of the local store) under the name that it has there. With
+    --hub the server listens at once; models come and go as the hub wants, and stay while the hub is away.
     """
     set_up_logs("warning" if output.quiet else "info")
     wish = _Wish(**hub) if hub["url"] else None
@@ -95,7 +97,9 @@ def command(
         wish.check(listen, hosts)
     check_free(listen)
     credentials = _credentials(listen, insecure, tls, hosts)
-    served = [served_model(text, replicas=replicas, threads=threads, isolation=isolation) for text in folders]
+    kept = Shelf(read_settings({"home": home}).home)
+    places = [_with_folder(text, kept) for text in folders]
+    served = [served_model(text, replicas=replicas, threads=threads, isolation=isolation) for text in places]
     registry = Registry()
     endpoint = metrics_endpoint(metrics, registry)
     models = LocalModels(served, registry)
@@ -115,6 +119,18 @@ def command(
 
     asyncio.run(_serve(models, listen, credentials, Announcement(ready_path, output, endpoint), agent_at))
     output.finish(tally("serve", registry))
+
+
+def _with_folder(text: str, shelf: Shelf) -> str:
+    """``[REF=]FOLDER`` of ``[REF=]STORED``; a folder goes before what is stored."""
+    ref, _, place = text.rpartition("=")
+    if Path(place).exists():
+        return text
+    try:
+        stored = shelf.stored(ModelRef.parse(place))
+    except InvalidInput:  # no reference: what is wrong is told where folders are read
+        return text
+    return f"{ref or stored.ref}={shelf.folder(stored.ref).path}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,18 @@ class Shelf:
         with self._lock():
             return self._opened(digest)
 
+    def stored(self, ref: ModelRef) -> Stored:
+        """What a reference means, with its number.
+
+        Raises:
+            NotFound: It is not in the store.
+        """
+        digest, original = self._find(ref), self.original(ref)
+        version = str(self._index(ref.name).digests.index(original) + 1)
+        return Stored(
+            ModelRef(ref.name, version=version, variant=ref.variant), digest, self._archive(digest), False, original
+        )
+
     def original(self, ref: ModelRef) -> str:
         """Digest of the version that a reference means, whatever its variant.
 

@@ -15,7 +15,7 @@ from django.db.models.fields.json import KeyTransform
 from rilaas.core import InvalidInput, NotFound
 from rilaas.hub.models import Episode, Evaluation, Person
 from rilaas.hub.models.evaluation import OPTIMIZATION
-from rilaas.hub.models.job import QUEUED
+from rilaas.hub.models.job import QUEUED, RUNNING
 from rilaas.hub.queries.evaluation import (
     episode_row,
     evaluation_row,
@@ -111,7 +111,7 @@ def _job(person: Person, evaluation: Evaluation) -> dict[str, Any]:
     """How far it is, for all who see it; its log and its acts are its owner's."""
     job = evaluation.job
     if job is None:
-        return {"job_id": None, "progress": None, "failed_with": None, "can_cancel": False}
+        return {"job_id": None, "progress": None, "failed_with": None, "can_cancel": False, "now": ""}
     is_mine, progress = job.owner_id == person.pk, progress_of(job)
     if job.state == QUEUED:
         progress["before"] = jobs_before(job)
@@ -119,6 +119,7 @@ def _job(person: Person, evaluation: Evaluation) -> dict[str, Any]:
         "job_id": job.pk if is_mine else None,
         "progress": progress,
         "failed_with": job.error,
+        "now": job.log.rstrip().rpartition("\n")[2] if is_mine and job.state == RUNNING else "",
         "can_cancel": is_mine and evaluation_row(evaluation)["is_open"] and not job.cancel_requested,
     }
 

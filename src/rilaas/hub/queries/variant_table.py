@@ -6,10 +6,9 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Max
-
 from rilaas.core import NotFound
 from rilaas.hub.models import Evaluation, LatencyMeasurement, Person, Variant, Version
+from rilaas.hub.models.evaluation import OPTIMIZATION
 from rilaas.hub.queries.access import OWNER, role_of
 from rilaas.hub.queries.variant import find_variant
 from rilaas.hub.queries.variant_record import record_row
@@ -19,8 +18,10 @@ from rilaas.report.pareto_chart import Candidate, pareto_chart
 SCORE = "driving_score"
 AGAINST = ("error", "score")  # what stands upwards in the chart
 MAX_VARIANTS = 60  # of one version that a page shows
+_EVALUATIONS = 100  # of a version that are looked at for scores
 _LATENCIES = 60  # rows by machine that a page shows
 ORIGINAL = "original"
+REFERENCE = "float"  # what an optimization's report calls the original
 
 
 def variants_box(person: Person, model: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,8 +40,7 @@ def show_variants(person: Person, owner: str, name: str, revision: str) -> dict[
     found = find_variant(person, owner, name, revision)
     version, model = found.version, found.version.model
     variants = _of(version)
-    scores = _scores(variants)
-    rows = [_row(variant, scores) for variant in variants]
+    rows = _rows(variants)
     base = f"/api/v1/models/{model}/versions/{version.number}/pareto"
     charts = []
     for against in AGAINST:
@@ -67,7 +67,7 @@ def pareto_figure(person: Person, owner: str, name: str, revision: str, against:
     """
     version = find_variant(person, owner, name, revision).version
     variants = _of(version)
-    figure = _chart([_row(variant, _scores(variants)) for variant in variants], against)
+    figure = _chart(_rows(variants), against)
     if figure is None:
         raise NotFound(f"No variant of {version.model}:{version.number} was measured beside {against[:20]}.")
     return figure
@@ -93,6 +93,13 @@ def _of(version: Version) -> list[Variant]:
     return variants
 
 
+def _rows(variants: Sequence[Variant]) -> list[dict[str, Any]]:
+    scores = _scores(variants)
+    rows = [_row(variant, scores) for variant in variants]
+    _fill_original(rows)
+    return rows
+
+
 def _row(variant: Variant, scores: Mapping[int, tuple[int, Metric]]) -> dict[str, Any]:
     row = record_row(variant)
     evaluation, metric = scores.get(variant.pk, (None, None))
@@ -102,16 +109,27 @@ def _row(variant: Variant, scores: Mapping[int, tuple[int, Metric]]) -> dict[str
         "score_mean": metric.mean if metric is not None else None,
         "score_evaluation": evaluation,
         "score_metric": metric,
+        "as_against": "",
     }
 
 
 def _scores(variants: Sequence[Variant]) -> dict[int, tuple[int, Metric]]:
-    """By variant: the newest evaluation that gave a driving score, and that score."""
-    told = Evaluation.objects.filter(variant__in=variants, metrics__has_key=SCORE).exclude(verdict="")
-    newest = told.order_by().values("variant").annotate(newest=Max("pk")).values_list("newest", flat=True)
-    rows = Evaluation.objects.filter(pk__in=list(newest)).values_list("variant", "pk", "metrics")
-    found = {variant: (pk, read_metric(metrics[SCORE])) for variant, pk, metrics in rows}
-    return {variant: (pk, metric) for variant, (pk, metric) in found.items() if metric.n}
+    """By variant: the newest evaluation that gave a driving score, and that score; else that of an optimization."""
+    told = Evaluation.objects.filter(variant__in=variants).exclude(verdict="").order_by("-pk")
+    found: dict[int, tuple[int, Metric]] = {}
+    own: dict[int, tuple[int, Metric]] = {}
+    by_revision = {variant.revision: variant.pk for variant in variants}
+    original = next((variant.pk for variant in variants if not variant.name), None)
+    rows = list(told.values_list("pk", "variant", "kind", "metrics", "plan")[:_EVALUATIONS])
+    for pk, variant, kind, metrics, plan in reversed(rows):
+        if kind == OPTIMIZATION:
+            made = {name: by_revision.get(revision) for name, revision in plan.get("made", {}).items()}
+            for name, target in {REFERENCE: original, **made}.items():
+                if target is not None and f"{name}.{SCORE}" in metrics:
+                    found[target] = (pk, read_metric(metrics[f"{name}.{SCORE}"]))
+        elif SCORE in metrics and variant is not None:
+            own[variant] = (pk, read_metric(metrics[SCORE]))
+    return {variant: (pk, metric) for variant, (pk, metric) in {**found, **own}.items() if metric.n}
 
 
 def _chart(rows: Iterable[Mapping[str, Any]], against: str) -> Figure | None:
@@ -122,8 +140,6 @@ def _chart(rows: Iterable[Mapping[str, Any]], against: str) -> Figure | None:
         return None
     machine = max(machines, key=machines.count)
     points = [point for row in measured if row["machine"] == machine if (point := _point(row, against))]
-    if against == "error" and (original := _original(measured, machine)) is not None:
-        points.insert(0, original)
     if len(points) < 2:
         return None
     lower = against == "error"
@@ -142,9 +158,9 @@ def _chart(rows: Iterable[Mapping[str, Any]], against: str) -> Figure | None:
 def _is_drawable(row: Mapping[str, Any]) -> bool:
     """Whether its times and sizes can be: a stranger may have written them."""
     p50_s, p99_s, size_bytes = (row[key] for key in ("p50_s", "p99_s", "size_bytes"))
-    if None in (p50_s, p99_s, size_bytes):
+    if p50_s is None or size_bytes is None:
         return False
-    return bool(1e-9 < p50_s <= p99_s < 1e4 and 0 <= size_bytes < 1e15)
+    return bool(1e-9 < p50_s <= (p99_s or p50_s) < 1e4 and 0 <= size_bytes < 1e15)
 
 
 def _point(row: Mapping[str, Any], against: str) -> Candidate | None:
@@ -157,21 +173,10 @@ def _point(row: Mapping[str, Any], against: str) -> Candidate | None:
         if metric is None:
             return None
         value = (metric.mean, metric.low, metric.high)
-    times = (row["p50_s"], row["p50_s"], row["p99_s"])
+    times = (row["p50_s"], row["p50_s"], row["p99_s"] or row["p50_s"])
     return Candidate(
         row["name"] or ORIGINAL, times, value, round(row["size_bytes"] or 0), row["backend"], row["gate"] == "failed"
     )
-
-
-def _original(measured: Sequence[Mapping[str, Any]], machine: str) -> Candidate | None:
-    """The float model, as the first variant that says how much faster and smaller it is was held against it."""
-    for row in measured:
-        is_told = all(0.0 < (row[key] or 0.0) < 1e6 for key in ("speedup", "smaller"))
-        if row["machine"] == machine and row["name"] and is_told:
-            p50_s = row["p50_s"] * row["speedup"]
-            size = round(row["size_bytes"] * row["smaller"])
-            return Candidate(ORIGINAL, (p50_s,) * 3, (1.0,) * 3, size, ORIGINAL)
-    return None
 
 
 def _front(points: Sequence[Candidate], lower: bool) -> list[str]:
@@ -183,6 +188,18 @@ def _front(points: Sequence[Candidate], lower: bool) -> list[str]:
         for time_s, value, name in kept
         if not any((t <= time_s and v <= value) and (t < time_s or v < value) for t, v, _ in kept)
     ]
+
+
+def _fill_original(rows: Sequence[dict[str, Any]]) -> None:
+    """What the original took when the first variant was held against it, where nobody measured it by itself."""
+    original = next((row for row in rows if not row["name"] and row["p50_s"] is None), None)
+    for row in rows:
+        is_told = _is_drawable(row) and all(0.0 < (row[key] or 0.0) < 1e6 for key in ("speedup", "smaller"))
+        if original is not None and is_told:
+            p50_s, size_bytes = row["p50_s"] * row["speedup"], round(row["size_bytes"] * row["smaller"])
+            told = {"p50_s": p50_s, "mse_ratio": 1.0, "size_bytes": size_bytes, "machine": row["machine"]}
+            original.update({**told, "as_against": row["name"]})
+            return
 
 
 def _latencies(variants: Sequence[Variant]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rilaas.core import InvalidInput
+from rilaas.core import InvalidInput, InvalidModelFolder
 from rilaas.core.toml import parse_toml
 from rilaas.hub.worker.optimizing_drive import drive
 from rilaas.infer.target import Target
@@ -30,6 +30,7 @@ from rilaas.optimize.record import judged
 from rilaas.optimize.report import build_report
 from rilaas.optimize.row import EAGER, Row
 from rilaas.optimize.samples import Data, Samples, split
+from rilaas.optimize.sensitivity import LayerError, layer_sensitivity
 from rilaas.optimize.subject import Subject, read_subject
 from rilaas.optimize.variant import write_variant
 from rilaas.report import Report
@@ -74,7 +75,7 @@ def run(job: Mapping[str, Any], say: Say) -> None:
 def _weights(job: Mapping[str, Any], recipes: int) -> list[float]:
     """Shares of the time, roughly: samples, each recipe, measuring, each drive."""
     drives = [4.0] * (recipes + 1) if job["suite"] else []
-    return [3.0 if not job["dataset"] else 0.5, *[5.0] * recipes, 2.0, *drives]
+    return [3.0 if not job["dataset"] else 0.5, *[5.0] * recipes, 2.0, *drives, 1.0]
 
 
 @dataclass(eq=False)
@@ -199,6 +200,7 @@ class _Work:
             rows,
             subject=self.job["subject"],
             front=_front(rows),
+            sensitivity=self._sensitivity(),
             command=self.job["command"],
             seeds=[self.job["seed"]],
         )
@@ -252,6 +254,18 @@ class _Work:
         made = make(recipe, self.subject, self.data)
         folder = write_variant(self.subject, made, self._folder(_TORCH), name=_TORCH, record={})
         return [Entry(_TORCH, folder, recipe.target)]
+
+    def _sensitivity(self) -> list[LayerError]:
+        """What int8 does to each layer, where a recipe makes int8."""
+        if all(recipe.target.precision != "int8" for recipe in self.recipes):
+            return []
+        with self.steps.next("layers one by one"):
+            network, data = self.subject.network, self.data
+            try:
+                return layer_sensitivity(network, data.calibration, data.validation, tell=self.steps.tell)
+            except (InvalidInput, InvalidModelFolder) as error:  # a network that is not float any more, say
+                self.steps.line(f"Layers are not told apart: {error.message}")
+                return []
 
     def _driven(self, measured: Sequence[Measured]) -> dict[str, Driven]:
         """In closed loop, each with its own measured latency; nothing where no suite was asked for."""

@@ -35,6 +35,7 @@ def drive(
         InvalidInput: It does not drive.
     """
     from rilaas.evaluate.driving import Latency, read_suite, run_suite
+    from rilaas.evaluate.driving.judge.drawing import map_shapes
     from rilaas.evaluate.driving.scenario.turns import with_episodes
 
     suite = with_episodes(read_suite(suite_name), episodes)
@@ -57,6 +58,11 @@ def drive(
         scores,
         {key: report.metrics[key].unit for key in names},
         scores.get("inference_frequency_hz", np.full(len(done), np.nan)),
-        {f"{each.result.scenario.name}, seed {each.result.seed}": each.result.poses for each in done},
+        {_title(each): each.result.poses for each in done},
+        {_title(each): map_shapes(each.tile_map) for each in done},
         suite=f"{suite.name} ({suite.digest})",
     )
+
+
+def _title(episode: ScoredEpisode) -> str:
+    return f"{episode.result.scenario.name}, seed {episode.result.seed}"

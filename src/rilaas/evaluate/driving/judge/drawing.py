@@ -145,6 +145,15 @@ def draw_maps(panels: Sequence[Panel], columns: int = 2) -> bytes:
     return "\n".join([head, *parts, "</svg>", ""]).encode()
 
 
+def map_shapes(tile_map: TileMap) -> str:
+    """A map's ground and paint as shapes of an SVG in metres, x right and y up, without a surrounding ``svg``."""
+    parts = [f'<g transform="scale({_n(tile_map.tile_size_m)})">']
+    for layer in (_ground, _paint):
+        for i, j, tile in tile_map.cells():
+            parts += layer(i, j, tile)
+    return "".join([*parts, "</g>"])
+
+
 def _draw(sheet: _Sheet) -> Iterator[str]:
     panel, (width, height) = sheet.panel, sheet.map_px
     below = height
