@@ -125,7 +125,8 @@ class QuantizeIntegerOnly:
         )
         choice = Choice((), (), INTEGER_OPS, self.per_channel, self.reduce_range, float_outputs=False)
         result = insert_qdq(network, ranges, choice)
-        if left := sorted(float_operators(result)):
+        if found := float_operators(result):
+            left = sorted(found - {*INTEGER_OPS} or found)  # not those that are in float for their neighbour alone
             raise InvalidInput(
                 f"{self.name}: {', '.join(left)} cannot be computed with integers.",
                 "Use quantize.static, which leaves them in float.",
