@@ -66,13 +66,25 @@ def test_a_second_run_takes_everything_from_the_cache(subject, data, tmp_path):
 
 
 def test_recipes_share_what_they_begin_with_whatever_their_target(subject, data, tmp_path):
-    cache = Cache(tmp_path)
+    cache, other = Cache(tmp_path), replace(ORT, precision="int8")
     make(Recipe("a", ORT, (Scale(1.5), Round(0.01))), subject, data, cache=cache)
-    made = make(Recipe("b", replace(ORT, precision="int8"), (Scale(1.5), Round(0.02))), subject, data, cache=cache)
+    made = make(Recipe("b", other, (Scale(1.5), Round(0.02))), subject, data, cache=cache)
     assert [step.was_cached for step in made.steps] == [True, False]
+    assert {target for _, _, target in CALLS} == {str(ORT)}
 
 
-@pytest.mark.parametrize("change", ["field", "version", "data", "seed", "target"])
+def test_a_pass_that_looks_at_the_target_says_so_and_is_made_for_each(subject, data, tmp_path):
+    @dataclass(frozen=True)
+    class Fitted(Round):
+        sees_target: ClassVar[bool] = True
+
+    cache, other = Cache(tmp_path), replace(ORT, precision="int8")
+    for target in (ORT, other):
+        assert not make(Recipe("a", target, (Fitted(),)), subject, data, cache=cache).steps[0].was_cached
+    assert [target for _, _, target in CALLS] == [str(ORT), str(other)]
+
+
+@pytest.mark.parametrize("change", ["field", "version", "data", "seed"])
 def test_anything_that_a_result_depends_on_makes_it_anew(subject, data, tmp_path, change):
     @dataclass(frozen=True)
     class Later(Round):
@@ -87,10 +99,8 @@ def test_anything_that_a_result_depends_on_makes_it_anew(subject, data, tmp_path
         recipe = replace(recipe, passes=(Later(),))
     elif change == "data":
         data = replace(data, calibration=data.calibration.take(slice(0, 12)))
-    elif change == "seed":
-        seed = 1
     else:
-        recipe = recipe.on(replace(ORT, precision="int8"))
+        seed = 1
     assert not make(recipe, subject, data, cache=cache, seed=seed).steps[0].was_cached
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from rilaas.infer.target import Target, processor_features
 from rilaas.optimize.cache import Cache, key_of
 from rilaas.optimize.network import Network
-from rilaas.optimize.order import FLOAT, check_can_be_made, stage_of
+from rilaas.optimize.order import check_can_be_made
 from rilaas.optimize.passes.contract import Context, Pass, Tell, silent
 from rilaas.optimize.passes.registry import fields_of
 from rilaas.optimize.recipe import Recipe
@@ -145,8 +145,8 @@ def _context(
 
 
 def _target_of(made: Pass, target: Target) -> Target:
-    """Passes on the float graph do not see the target: what they give serves every one of them."""
-    return Target(threads=target.threads) if stage_of(made) == FLOAT else target
+    """What a pass sees of the target: nothing unless it says so, so that what it gives serves every target."""
+    return target if getattr(made, "sees_target", False) else Target(threads=target.threads)
 
 
 def _some(data: Data | None) -> Samples | None:

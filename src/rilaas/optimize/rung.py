@@ -90,13 +90,14 @@ class Rungs:
             found.update({each.candidate.name: each for each in tried})
             return tried
 
-        rung([each for each in candidates if not each.body.trains], 0, 0)
-        first = rung([each for each in candidates if each.body.trains], FIRST, 1)
+        soon = [each for each in candidates if not each.is_late]
+        rung([each for each in soon if not each.body.trains], 0, 0)
+        first = rung([each for each in soon if each.body.trains], FIRST, 1)
         bodies = self._best(first, deadline_s, max(_FINAL_BODIES, -(-len(_bodies(first)) // FACTOR)))
         second = rung([each.candidate for each in first if each.candidate.body in bodies], FIRST * FACTOR, 2)
         finalists = self._best(second, deadline_s, _FINAL_BODIES)
-        epochs = self._affordable(second, finalists)
-        rung([each.candidate for each in second if epochs and each.candidate.body in finalists], epochs, 3)
+        if epochs := self._affordable(second, finalists):
+            rung([each for each in candidates if each.body in finalists], epochs, 3)
         return list(found.values())
 
     def _rung(self, candidates: Sequence[Candidate], epochs: int, rung: int) -> list[Tried]:

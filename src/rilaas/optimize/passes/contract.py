@@ -24,7 +24,8 @@ class Context:
     """What a pass gets besides the network.
 
     Attributes:
-        target: What the variant is made for.
+        target: What the variant is made for, where the pass's class says ``sees_target = True``. All others get
+            onnxruntime on the CPU with as many threads: what they make serves every target, and is made once.
         original: The float network before the recipe: the teacher.
         training: See ``Data``; None where there are no data.
         calibration: See ``Data``.
