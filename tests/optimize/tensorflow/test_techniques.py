@@ -159,12 +159,8 @@ def test_a_finished_file_cannot_be_optimized_again(made):
 
 def test_progress_grows_to_the_end_and_names_the_stage():
     heard = []
-    given = context()
-    applied(
-        "tensorflow.cluster_aware",
-        _with_tell(given, lambda share, words: heard.append((share, words))),
-        **SHORT["cluster_aware"],
-    )
+    given = replace(context(), tell=lambda share, words: heard.append((share, words)))
+    applied("tensorflow.cluster_aware", given, **SHORT["cluster_aware"])
     shares = [share for share, _ in heard]
     assert shares == sorted(shares)
     assert shares[0] == 0.0

@@ -18,6 +18,7 @@ from rilaas.optimize.passes.tensorflow.framework import Framework
 from rilaas.optimize.passes.tensorflow.keras_model import KerasModel
 from rilaas.optimize.samples import Samples
 
+_TEACHER = "Write toward = 'teacher'."
 TOWARD = ("auto", "targets", "teacher")
 Answers = Callable[[NDArray[np.int64]], list[NDArray[np.float32]]]
 
@@ -84,9 +85,7 @@ def lesson_of(
     """
     samples = context.part("training", needed_by)
     if toward == "targets" and samples.targets is None:
-        raise InvalidInput(
-            f"The pass {needed_by} is to learn targets, and the data have none.", "Write toward = 'teacher'."
-        )
+        raise InvalidInput(f"The pass {needed_by} is to learn targets, and the data have none.", _TEACHER)
     random = np.random.default_rng(context.seed)
     rows = np.sort(random.permutation(len(samples))[: max(1, round(share * len(samples)))])
     if samples.targets is not None and toward != "teacher":
@@ -160,9 +159,7 @@ def check_training(*, epochs: Sequence[int], lr: float, batch: int, toward: str)
 def _targets(made: KerasModel, samples: Samples) -> Answers:
     missing = set(made.outputs) - set(samples.targets or {})
     if missing:
-        raise InvalidInput(
-            f"The data have no targets for output {sorted(missing)[0]!r}.", "Write toward = 'teacher'."
-        )
+        raise InvalidInput(f"The data have no targets for output {sorted(missing)[0]!r}.", _TEACHER)
 
     def known(chosen: NDArray[np.int64]) -> list[NDArray[np.float32]]:
         found = samples.answers(chosen) or {}
