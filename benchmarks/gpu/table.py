@@ -17,7 +17,7 @@ from rilaas.infer.nvidia import card
 
 HERE = Path(__file__).resolve().parents[2]
 BACKENDS = ("tensorrt", "torch-tensorrt")
-TESTS = "tests/infer/test_tensorrt.py"
+TESTS = ("tests/infer/test_tensorrt.py", "tests/infer/test_tensorrt_graph.py")
 MODEL = "models/pilotnet-bev"
 
 
@@ -30,7 +30,7 @@ def missing() -> list[str]:
 def contract_tests() -> int:
     """Exit code of the tests; a skipped one is a failure here, for there is a card."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-rs", TESTS], cwd=HERE, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pytest", "-q", "-rs", *TESTS], cwd=HERE, capture_output=True, text=True, check=False
     )
     print(done.stdout)
     print(done.stderr, file=sys.stderr)

@@ -8,7 +8,8 @@ zero points.
 So three things are made different, and tests hold each against onnxruntime:
 
 - Activations in uint8, or with a zero point, become int8 around zero that cover the same range. Where they are never
-  negative, as behind a ReLU, half the steps are lost: seven bits are left.
+  negative, as behind a ReLU, half the steps are lost: seven bits are left. Quantizers leave a ReLU out where a zero
+  point of 0 clips as it does: it is put back.
 - Biases in int32 become float; the products are the same.
 - fp16 and bf16: all weights and everything between the graph's inputs and outputs.
 """
@@ -60,6 +61,7 @@ class _Quantization:
     def __init__(self, model: Any) -> None:
         self._graph = model.graph
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._makers = {name: node.op_type for node in model.graph.node for name in node.output}
 
     def convert(self) -> None:
         kept = []
@@ -68,7 +70,7 @@ class _Quantization:
                 if self._is_bias(node):
                     self._store(node.output[0], self._dequantized(node))
                     continue
-                self._make_symmetric(node)
+                kept += self._make_symmetric(node)
             kept.append(node)
         del self._graph.node[:]
         self._graph.node.extend(kept)
@@ -82,11 +84,11 @@ class _Quantization:
         tensor = self._stored.get(node.input[0])
         return node.op_type == "DequantizeLinear" and tensor is not None and tensor.data_type == 6  # INT32
 
-    def _make_symmetric(self, node: Any) -> None:
-        """Scale and zero point of one node, and its weights where it holds them."""
+    def _make_symmetric(self, node: Any) -> list[Any]:
+        """Scale and zero point of one node, and its weights where it holds them; gives what has to come before it."""
         scale, zero = self._scale(node), self._zero(node)
         if zero.dtype == np.int8 and not zero.any():
-            return
+            return []
         if zero.dtype not in (np.uint8, np.int8):
             raise InvalidModelFolder(
                 f"The node {node.name or node.op_type!r} quantizes to {zero.dtype}; TensorRT takes int8.",
@@ -99,8 +101,27 @@ class _Quantization:
             values = self._dequantized(node)
             steps = np.rint(values / self._along(node, symmetric, values.ndim))
             self._replace(node, 0, np.clip(steps, -MOST, MOST).astype(np.int8))
+        before = self._clip(node, scale, zero, (low, high)) if node.op_type == "QuantizeLinear" else []
         self._replace(node, 1, symmetric)
         self._replace(node, 2, np.zeros(zero.shape, np.int8))
+        return before
+
+    def _clip(self, node: Any, scale: NDArray[Any], zero: NDArray[Any], ends: tuple[int, int]) -> list[Any]:
+        """What the old range cut off and the new, symmetric one would let through."""
+        from onnx import helper
+
+        below, above = int(zero.min()) - ends[0], ends[1] - int(zero.max())
+        is_relu = self._makers.get(node.input[0]) == "Relu" and below == 0
+        if is_relu or zero.size > 1 or abs(below - above) <= 1:
+            return []
+        source, name = node.input[0], f"{node.name or node.output[0]}.clipped"
+        node.input[0] = name
+        if below == 0:
+            return [helper.make_node("Relu", [source], [name], name=name)]
+        bounds = [f"{name}.low", f"{name}.high"]
+        for bound, steps in zip(bounds, (-below, above), strict=True):
+            self._store(bound, np.asarray(steps * scale.reshape(()), np.float32))
+        return [helper.make_node("Clip", [source, *bounds], [name], name=name)]
 
     def _scale(self, node: Any) -> NDArray[Any]:
         if node.input[1] not in self._stored:
@@ -150,7 +171,7 @@ class _Quantization:
     def _store(self, name: str, values: NDArray[Any]) -> None:
         from onnx import numpy_helper
 
-        tensor = numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name)
+        tensor = numpy_helper.from_array(np.array(values, order="C"), name)
         self._stored[name] = tensor
         self._graph.initializer.append(tensor)
 
