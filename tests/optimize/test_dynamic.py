@@ -14,12 +14,12 @@ from tests.infer.onnx_graph import graph_of, random
 from tests.optimize.small_networks import answers, context, error, pilot
 
 KINDS = {
-    "products": (QuantizeDynamic(), Kernels(4, 2)),
-    "convolutions too": (QuantizeDynamic(convolutions=True), Kernels(4, 4)),
-    "one scale for all": (QuantizeDynamic(per_channel=False), Kernels(4, 2)),
-    "float activations": (QuantizeDynamic(activations="float"), Kernels(4, 0)),
+    "products": (QuantizeDynamic(min_macs=0), Kernels(4, 2)),
+    "convolutions too": (QuantizeDynamic(min_macs=0, convolutions=True), Kernels(4, 4)),
+    "one scale for all": (QuantizeDynamic(min_macs=0, per_channel=False), Kernels(4, 2)),
+    "float activations": (QuantizeDynamic(min_macs=0, activations="float"), Kernels(4, 0)),
     "float activations, one scale": (
-        QuantizeDynamic(activations="float", convolutions=True, per_channel=False),
+        QuantizeDynamic(min_macs=0, activations="float", convolutions=True, per_channel=False),
         Kernels(4, 0),
     ),
 }
@@ -50,7 +50,7 @@ def test_factors_of_a_gemm_and_a_missing_bias_are_kept():
     x = random(3, 4)
     with open_network(network) as session:
         wanted = session.run({"x": x})["y"]
-    for made in (QuantizeDynamic(), QuantizeDynamic(activations="float")):
+    for made in (QuantizeDynamic(min_macs=0), QuantizeDynamic(min_macs=0, activations="float")):
         with open_network(made.apply(network, bare)) as session:
             np.testing.assert_allclose(session.run({"x": x})["y"], wanted, atol=0.05)
 
@@ -60,21 +60,29 @@ def test_weights_of_zeros_stay_zeros():
         graph_of([("MatMul", "x w", "y")], {"x": ("n", 4)}, {"w": np.zeros((4, 3), np.float32)})
     )
     bare = context().__class__(Target(), network)
-    for made in (QuantizeDynamic(), QuantizeDynamic(activations="float")):
+    for made in (QuantizeDynamic(min_macs=0), QuantizeDynamic(min_macs=0, activations="float")):
         with open_network(made.apply(network, bare)) as session:
             assert not session.run({"x": random(2, 4)})["y"].any()
 
 
 def test_a_network_is_not_quantized_twice():
     bare = context().__class__(Target(), pilot())
-    for made in (QuantizeDynamic(), QuantizeDynamic(activations="float")):
+    for made in (QuantizeDynamic(min_macs=0), QuantizeDynamic(min_macs=0, activations="float")):
         with pytest.raises(InvalidInput, match="already"):
-            QuantizeDynamic().apply(made.apply(pilot(), bare), bare)
+            QuantizeDynamic(min_macs=0).apply(made.apply(pilot(), bare), bare)
     with pytest.raises(InvalidInput, match="dinamic"):
         make_pass("quantize.dynamic", {"activations": "dinamic"})
 
 
+@pytest.mark.parametrize("activations", ["dynamic", "float"])
+def test_small_layers_stay_in_float(activations):
+    network = QuantizeDynamic(activations=activations, min_macs=100).apply(pilot(), context())
+    kinds = [t.data_type for t in network.to_onnx().graph.initializer if len(t.dims) > 1]
+    assert kinds.count(onnx.TensorProto.INT8) == 1
+    np.testing.assert_allclose(answers(network)["command"], answers(pilot())["command"], atol=0.2)
+
+
 def test_float_activations_differ_from_float_by_rounded_weights_alone():
-    network = QuantizeDynamic(activations="float").apply(pilot(), context())
+    network = QuantizeDynamic(min_macs=0, activations="float").apply(pilot(), context())
     found, wanted = answers(network)["command"], answers(pilot())["command"]
     assert 0 < np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()

@@ -127,7 +127,7 @@ def test_a_network_that_only_looks_quantized_is_caught_by_the_gate():
     """Weights stored in s8 and restored before every product: smaller, and all float."""
     from rilaas.optimize.passes.dynamic import QuantizeDynamic
 
-    network = QuantizeDynamic(activations="float", convolutions=True).apply(pilot(), context())
+    network = QuantizeDynamic(activations="float", convolutions=True, min_macs=0).apply(pilot(), context())
     with open_network(network) as session:
         kernels = session.kernels()
     assert kernels == Kernels(4, 0)

@@ -32,6 +32,7 @@ class QuantizeDynamic:
         convolutions: Whether convolutions are quantized, and not matrix products alone. onnxruntime's ConvInteger is
             slow: 2100 us instead of 395 for the network of the RA-L study; PyTorch has none.
         per_channel: One scale for each output channel of weights instead of one for all.
+        min_macs: Layers with fewer multiplications for one sample stay in float; see ``quantize.static``.
     """
 
     name: ClassVar[str] = "quantize.dynamic"
@@ -41,12 +42,15 @@ class QuantizeDynamic:
     activations: str = "dynamic"
     convolutions: bool = False
     per_channel: bool = True
+    min_macs: int = 1000
 
     def __post_init__(self) -> None:
         if self.activations not in ACTIVATIONS:
             raise InvalidInput(
                 f"activations = {self.activations!r} does not exist.", did_you_mean(self.activations, ACTIVATIONS)
             )
+        if self.min_macs < 0:
+            raise InvalidInput(f"min_macs = {self.min_macs}: it is at least 0.")
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
@@ -77,7 +81,7 @@ class QuantizeDynamic:
             TensorProto.UINT8,
             None,
             None,
-            [],
+            sorted(Graph(network.to_onnx()).small_layers(self.min_macs)),
             ["MatMul", *(["Conv"] if self.convolutions else [])],
             {"MatMulConstBOnly": True},
         )
@@ -92,8 +96,9 @@ class QuantizeDynamic:
 
         graph = Graph(network.to_onnx())
         restored: dict[str, str] = {}
+        small = graph.small_layers(self.min_macs)
         for layer in graph.layers():
-            if layer.op.startswith("Conv") and not self.convolutions:
+            if layer.name in small or (layer.op.startswith("Conv") and not self.convolutions):
                 continue
             node = next(node for node in graph.nodes if node.name == layer.name)
             at = list(node.input).index(layer.weight)

@@ -146,6 +146,10 @@ class Graph:
                 found.append(Layer(node.name, node.op_type, weight, array.size, macs))
         return found
 
+    def small_layers(self, min_macs: int) -> set[str]:
+        """Names of layers that are known to multiply less often than this for one sample."""
+        return {layer.name for layer in self.layers() if 0 < layer.macs < min_macs}
+
     def check_layers(self, names: Sequence[str], where: str) -> None:
         """Raise ``InvalidInput`` where a name is no layer's."""
         valid = [layer.name for layer in self.layers()]

@@ -34,6 +34,7 @@ class QuantizeNncf:
         samples: Samples of the calibration part that are looked at.
         bias_correction: Whether biases are corrected.
         keep_float: Names of layers that stay in float.
+        min_macs: Layers with fewer multiplications for one sample stay in float; see ``quantize.static``.
     """
 
     name: ClassVar[str] = "quantize.nncf"
@@ -44,12 +45,15 @@ class QuantizeNncf:
     samples: int = 256
     bias_correction: bool = True
     keep_float: tuple[str, ...] = ()
+    min_macs: int = 1000
 
     def __post_init__(self) -> None:
         if self.ranges not in RANGES:
             raise InvalidInput(f"There are no ranges {self.ranges!r}.", did_you_mean(self.ranges, RANGES))
         if self.samples < 1:
             raise InvalidInput(f"samples = {self.samples}: at least one is needed.")
+        if self.min_macs < 0:
+            raise InvalidInput(f"min_macs = {self.min_macs}: it is at least 0.")
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
@@ -71,7 +75,7 @@ class QuantizeNncf:
                 graph.model,
                 nncf.Dataset(rows.tolist(), inputs),
                 subset_size=len(rows),
-                ignored_scope=nncf.IgnoredScope(names=list(self.keep_float)),
+                ignored_scope=nncf.IgnoredScope(names=sorted({*self.keep_float} | graph.small_layers(self.min_macs))),
                 advanced_parameters=self._parameters(),
             )
         return Network.of_onnx(made)

@@ -70,7 +70,7 @@ class QuantizeStatic:
             percentile=self.percentile,
             tell=context.tell,
         )
-        kept = {*self.keep_float} | {layer.name for layer in graph.layers() if 0 < layer.macs < self.min_macs}
+        kept = {*self.keep_float} | graph.small_layers(self.min_macs)
         if self.keep_worst:
             from rilaas.optimize.sensitivity import layer_errors
 
