@@ -69,6 +69,13 @@ class _Open:
     kernels: Kernels | None
 
 
+def own_target(folder: ModelFolder, *, threads: int = 1) -> Target:
+    """Where a model folder runs as it is: what the float model is measured on."""
+    manifest = folder.manifest
+    device = "cuda" if manifest.backend in ("tensorrt", "torch-tensorrt") else "cpu"
+    return Target(device, manifest.backend, manifest.precision, threads)
+
+
 def measure(
     entries: Sequence[Entry],
     test: Samples,

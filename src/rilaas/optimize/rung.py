@@ -11,6 +11,7 @@ from rilaas.optimize.cache import Cache
 from rilaas.optimize.candidates import Body, Candidate
 from rilaas.optimize.engine import Made, make
 from rilaas.optimize.gate import Gate
+from rilaas.optimize.measure import own_target
 from rilaas.optimize.pareto import pareto_ranks
 from rilaas.optimize.passes.contract import Tell, silent
 from rilaas.optimize.samples import Data
@@ -71,8 +72,7 @@ class Rungs:
     ) -> None:
         self._subject, self._data, self._gate = subject, data, gate
         self._seed, self._cache, self._budget_s, self._tell = seed, cache, budget_s, tell
-        manifest = subject.folder.manifest
-        self._original = (subject.network, Target("cpu", manifest.backend, manifest.precision))
+        self._original = (subject.network, own_target(subject.folder))
         self._spent_s = 0.0
         self.dropped: dict[str, str] = {}
         self.count = 0

@@ -24,7 +24,7 @@ from rilaas.optimize.cache import Cache
 from rilaas.optimize.candidates import candidates
 from rilaas.optimize.engine import Made
 from rilaas.optimize.gate import SCORE, Gate, check
-from rilaas.optimize.measure import REFERENCE, Entry, measure
+from rilaas.optimize.measure import REFERENCE, Entry, measure, own_target
 from rilaas.optimize.measured import Driven, Measured
 from rilaas.optimize.pareto import pareto_ranks
 from rilaas.optimize.passes.contract import Tell, silent
@@ -160,11 +160,9 @@ def _judged(
     tell: Tell,
 ) -> tuple[Row, ...]:
     """Measured on the test part, and driven where somebody can."""
-    manifest = subject.folder.manifest
-    own = Target("cpu", manifest.backend, manifest.precision)
     with tempfile.TemporaryDirectory(prefix="rilaas-search-") as place:
         folders = {REFERENCE: subject.folder}
-        entries = [Entry(REFERENCE, subject.folder, own)]
+        entries = [Entry(REFERENCE, subject.folder, own_target(subject.folder))]
         for each in finalists:
             name = each.candidate.name
             folders[name] = write_variant(subject, each.made, Path(place, name), name=name, record={})
