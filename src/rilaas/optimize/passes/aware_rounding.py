@@ -134,7 +134,8 @@ def rounded_module(model: Any, floats: dict[str, NDArray[np.float32]], *, widens
         floats: The weights that they were rounded from, by NAME.
         widens: Whether ranges of activations may be widened.
     """
-    module = module_of_onnx(model)
+    with torch.random.fork_rng(devices=[]):  # layers are made with random weights before they get theirs
+        module = module_of_onnx(model)
     for parameter in module.parameters():
         parameter.requires_grad_(False)
     made = RoundedModule(module)

@@ -56,8 +56,10 @@ def open_module(network: Network, needed_by: str) -> TrainedModule:
             "Put it before the pass that quantizes, or train through the rounding with quantize.aware.",
         )
     stored = {tensor.name for tensor in model.graph.initializer}
+    with torch.random.fork_rng(devices=[]):  # layers are made with random weights before they get theirs
+        module = module_of_onnx(model)
     trained = TrainedModule(
-        module_of_onnx(model),
+        module,
         tuple(each.name for each in model.graph.input if each.name not in stored),
         tuple(each.name for each in model.graph.output),
     )
@@ -80,7 +82,8 @@ def network_of(trained: TrainedModule, context: Context) -> Network:
     inputs = samples.inputs(rows)
     examples = {name: torch.from_numpy(inputs[name]).contiguous() for name in trained.inputs}
     module = trained.module.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    return Network.of_onnx(onnx_of_module(module, examples, trained.outputs))
+    with torch.random.fork_rng(devices=[]):
+        return Network.of_onnx(onnx_of_module(module, examples, trained.outputs))
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from rilaas.core import InvalidInput
 _KINDS = {"Conv": "conv", "ConvTranspose": "conv", "Gemm": "linear", "MatMul": "linear"}
 # A tensor counts as pruned from this share of exact zeros on; training alone hardly ever gives one.
 _SPARSE = 0.01
-# As clustered up to this many distinct values, each of them used this many times on average.
-_MOST_CLUSTERS, _USES_OF_EACH = 256, 4
+# As clustered where it has no more distinct values than the first number, and than the second as a share of its size.
+# Trained weights of small tensors are all distinct; to hold what is equal by chance together would do no harm.
+_MOST_CLUSTERS, _MOST_DISTINCT = 256, 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +116,14 @@ def clusters_of(weight: WeightTensor) -> NDArray[np.int64] | None:
         Of the tensor's shape: numbers from 0 on, different ones in different channels where each has its own.
     """
     values, ids = np.unique(weight.value, return_inverse=True)
-    if len(values) <= _MOST_CLUSTERS and len(values) * _USES_OF_EACH <= weight.value.size:
+    if len(values) <= _MOST_CLUSTERS and len(values) <= _MOST_DISTINCT * weight.value.size:
         return ids.reshape(weight.value.shape).astype(np.int64)
     rows = weight.rows
     own, start = np.empty(rows.shape, np.int64), 0
     for row, channel in enumerate(rows):
         values, ids = np.unique(channel, return_inverse=True)
-        if len(values) > _MOST_CLUSTERS or len(values) * _USES_OF_EACH > channel.size:
+        if len(values) > _MOST_CLUSTERS:
             return None
         own[row] = ids + start
         start += len(values)
-    return np.asarray(weight.of_rows(own))
+    return np.asarray(weight.of_rows(own)) if start <= _MOST_DISTINCT * weight.value.size else None
