@@ -11,23 +11,37 @@ linear layers; ``kernels`` says of how many.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import re
 import shutil
 import sys
 import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rilaas.core import InvalidModelFolder, MissingDependency
-from rilaas.infer.torch_session import PRECISIONS, TorchNetwork, TorchSession, network_of_onnx, why_no_torch
+from rilaas.core import InvalidModelFolder, MissingDependency, RilaasError
+from rilaas.infer.torch_session import (
+    PRECISIONS,
+    TorchNetwork,
+    TorchSession,
+    check_memory,
+    network_of_onnx,
+    why_no_torch,
+)
 
 _log = logging.getLogger("rilaas.infer")
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
+_COMPILER_BYTES = 450 * 2**20  # measured: 1011 MB of address space for a PilotNet, 801 MB without compiling
+_OPTIONS = {
+    "freezing": True,  # weights are constants: they are packed for the kernels once
+    "compile_threads": 1,  # no processes of its own
+    "cpp_cache_precompile_headers": False,  # 100 MB in a scratch folder of 64 MB
+}
 
 
 class TorchCompile:
@@ -57,6 +71,7 @@ class TorchCompile:
         """The same for a module that is in memory already; see ``torch_folder.network_of_folder``."""
         if reason := self.missing():
             raise MissingDependency(reason)
+        check_memory(self.name, _COMPILER_BYTES)
 
         def prepare(ready: TorchNetwork) -> Callable[..., Any]:
             return compiled(ready, precision)
@@ -89,18 +104,25 @@ def compiled(network: TorchNetwork, precision: str) -> Callable[..., Any]:
     try:
         with _cache_folder() as place, without_torchs_warnings(), torch.no_grad():
             graph = _graph(network.module, examples)
-            options = {"freezing": True, "compile_threads": 1}
-            made = torch._inductor.compile(graph, list(examples), options=options)
+            made = torch._inductor.compile(graph, list(examples), options=_OPTIONS)
             made(*examples)
+    except RilaasError:
+        raise
     except Exception as error:  # inductor raises everything that there is
-        said = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         raise InvalidModelFolder(
-            f"torch-compile cannot compile {network.label}: {said[0][:300]}",
+            f"torch-compile cannot compile {network.label}: {_reason(error)}",
             "Use the backend torch, onnxruntime or openvino, which need no compiler.",
         ) from error
     _log.info("torch-compile: %s compiled in %.1f s (cache %s).", network.label, time.monotonic() - start, place)
     is_free = [spec.shape[:1] == (-1,) for spec in network.inputs.values()]
     return made if not any(is_free) else row_by_row(made, is_free)
+
+
+def _reason(error: BaseException) -> str:
+    """What the C++ compiler said first, or the error's own first line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = next((line for line in lines if " error: " in line), lines[0] if lines else type(error).__name__)
+    return re.sub(r"(?<!\w)/(?:[^\s/:]+/)+", "", said)[:300]
 
 
 def row_by_row(call: Callable[..., Any], is_free: list[bool]) -> Callable[..., Any]:
@@ -154,30 +176,17 @@ def _compiler() -> str:
     return next((found for name in wanted if (found := shutil.which(name))), "")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _cache_folder() -> Iterator[str]:
     """Where inductor keeps what it compiled, for a while: it looks into its environment variable each time."""
-    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
-
     named = os.environ.get(_CACHE)
-    if named and named != default_cache_dir():  # which torch writes into the variable when it is imported
-        yield named
-        return
-    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
-    place = Path(base, "rilaas", "torch-compile")
     try:
-        place.mkdir(parents=True, exist_ok=True, mode=0o700)
-        is_writable = os.access(place, os.W_OK)
-    except OSError:
-        is_writable = False
-    if not is_writable:
-        try:
-            place = Path(tempfile.mkdtemp(prefix="rilaas-torch-compile-"))
-        except OSError as error:
-            raise InvalidModelFolder(
-                "the compiler has no folder to write to: this process may write no files.",
-                "Use the backend torch, onnxruntime or openvino, or an isolation with a scratch folder (bubblewrap).",
-            ) from error
+        place = Path(named) if named and named != _torchs_own() else _own_folder()
+    except OSError as error:
+        raise InvalidModelFolder(
+            "torch-compile has no folder to write to: this process may write no files.",
+            "Use the backend torch, onnxruntime or openvino, or an isolation with a scratch folder (bubblewrap).",
+        ) from error
     os.environ[_CACHE] = str(place)
     try:
         yield str(place)
@@ -185,6 +194,23 @@ def _cache_folder() -> Iterator[str]:
         os.environ.pop(_CACHE)
         if named:
             os.environ[_CACHE] = named
+
+
+def _torchs_own() -> str:
+    """What torch writes into the variable when it is imported: a folder of /tmp that anybody could have made."""
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    return str(default_cache_dir())
+
+
+def _own_folder() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    place = Path(base, "rilaas", "torch-compile")
+    with contextlib.suppress(OSError):
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if os.access(place, os.W_OK):
+            return place
+    return Path(tempfile.mkdtemp(prefix="rilaas-torch-compile-"))
 
 
 TORCH_COMPILE = TorchCompile()

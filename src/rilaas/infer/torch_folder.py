@@ -24,7 +24,7 @@ from rilaas.infer.failure import model_failed
 from rilaas.infer.hooks import Hooks
 from rilaas.infer.profile import example_inputs
 from rilaas.infer.session import Backend, Session
-from rilaas.infer.torch_session import TorchNetwork, why_no_torch
+from rilaas.infer.torch_session import TorchNetwork, check_memory, why_no_torch
 from rilaas.store import ModelFolder
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def open_folder(folder: ModelFolder, hooks: Hooks, backend: Backend, threads: in
     """
     if reason := backend.missing():
         raise MissingDependency(reason)
+    check_memory(folder.manifest.backend)
     precision = folder.manifest.precision
     network = network_of_folder(folder, hooks)
     if isinstance(backend, TakesModules):

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PRECISIONS = ("fp32", "bf16")
 _IMAGE_RANK = 4
+_CODE_BYTES = 320 * 2**20  # measured: 801 MB of address space in all for a PilotNet, 468 MB of it libraries
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,6 +246,47 @@ def why_no_torch(backend: str) -> str:
     return ""
 
 
+def check_memory(backend: str, more_bytes: int = 0) -> None:
+    """Refuse to load torch where it cannot fit: its libraries end the process then, or fail without a reason.
+
+    Args:
+        backend: Who needs it.
+        more_bytes: What that needs besides [bytes].
+
+    Raises:
+        InvalidModelFolder: This process may use less address space than torch's libraries and its code take.
+    """
+    import resource
+
+    limit_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    needed_bytes = _library_bytes() + _CODE_BYTES + more_bytes
+    if limit_bytes != resource.RLIM_INFINITY and limit_bytes < needed_bytes:
+        mib = -(-needed_bytes // 2**20)
+        raise InvalidModelFolder(
+            f"The backend {backend} needs about {mib} MiB of address space; this process may use "
+            f"{limit_bytes // 2**20} MiB.",
+            f"Write memory_bytes = {mib * 2**20} or more under [limits] in model.toml"
+            f"{'' if _is_small() else ', or install torch for CPUs alone'}, or use the backend onnxruntime.",
+        )
+
+
+def _library_bytes() -> int:
+    """Size of the libraries that importing torch loads; those of CUDA come with it [bytes]."""
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        return 0
+    torch_folder = Path(spec.origin).parent
+    libraries = {
+        *torch_folder.glob("lib/*.so*"),
+        *torch_folder.parent.glob("nvidia/*/lib/*.so*"),
+    }
+    return sum(path.stat().st_size for path in libraries)
+
+
+def _is_small() -> bool:
+    return _library_bytes() < 2**30
+
+
 def network_of_onnx(path: Path, backend: Any) -> TorchNetwork:
     """An ONNX file as a torch module.
 
@@ -258,6 +300,7 @@ def network_of_onnx(path: Path, backend: Any) -> TorchNetwork:
     """
     if reason := backend.missing():
         raise MissingDependency(reason)
+    check_memory(backend.name)
     if path.suffix != ".onnx":
         raise InvalidModelFolder(
             f"{path.name} has weights without a network.",
