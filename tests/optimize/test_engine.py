@@ -10,6 +10,7 @@ from rilaas.infer.target import Target
 from rilaas.optimize.cache import Cache
 from rilaas.optimize.engine import make
 from rilaas.optimize.recipe import Recipe
+from rilaas.optimize.time_left import TimeLeft
 from tests.optimize.small_robot import CALLS, Diverge, Interrupt, Rename, Round, Scale, data_of, small_robot
 
 ORT = Target()
@@ -212,3 +213,15 @@ def test_a_network_whose_answers_overflow_is_refused(subject, data):
 def test_without_data_a_finished_network_is_still_run_once(subject):
     with pytest.raises(ModelFailed, match="its outputs are wheels"):
         make(Recipe("one", ORT, (Rename(),)), subject, None)
+
+
+def test_the_time_left_is_told_from_what_was_done_since_the_cache(monkeypatch):
+    now, told = [100.0], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    tell = TimeLeft(lambda *said: told.append(said))
+    tell.begin_at(0.5)
+    now[0] += 10.0
+    tell(0.75, "epoch 3, about 3 s left")
+    now[0] += 290.0
+    tell(0.75, "epoch 3")
+    assert told == [(0.75, "epoch 3, about 10 s left"), (0.75, "epoch 3, about 5 min left")]

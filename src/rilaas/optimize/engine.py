@@ -18,6 +18,7 @@ from rilaas.optimize.recipe import Recipe
 from rilaas.optimize.samples import Data, Samples
 from rilaas.optimize.soundness import check_interface, check_weights_are_finite
 from rilaas.optimize.subject import Subject
+from rilaas.optimize.time_left import TimeLeft
 
 _VERSIONED = (
     "numpy",
@@ -34,7 +35,6 @@ _VERSIONED = (
     "ai-edge-litert",
 )
 _SHARES = {"training": 20.0, "calibration": 2.0}  # of the time, roughly: training takes ten times what ranges take
-_SAY_LEFT_AFTER_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,15 +190,15 @@ class _Progress:
     def __init__(self, passes: Sequence[Pass], tell: Tell) -> None:
         self._names = [each.name for each in passes]
         self._costs = [max((_SHARES.get(part, 1.0) for part in each.needs), default=1.0) for each in passes]
-        self._tell, self._index, self._start = tell, 0, time.monotonic()
+        self._tell, self._index = TimeLeft(tell), 0
 
     def begin(self, index: int, *, was_cached: bool) -> None:
         """A pass begins, or was found in the cache and costs nothing."""
         self._index = index
         if was_cached:
             self._costs[index] = 0.0
-            self._start = time.monotonic()  # what takes time begins after it
             self._say(0.0, "from the cache")
+            self._tell.begin_at(self._overall(0.0))
         else:
             self.tell(0.0, "")
 
@@ -211,11 +211,9 @@ class _Progress:
         self._tell(1.0, "done")
 
     def _say(self, share: float, words: str) -> None:
-        total = sum(self._costs) or 1.0
-        overall = (sum(self._costs[: self._index]) + share * self._costs[self._index]) / total
-        spent_s = time.monotonic() - self._start
-        left = ""
-        if spent_s > _SAY_LEFT_AFTER_S and overall > 0.0:
-            left = f", about {spent_s * (1.0 - overall) / overall:.0f} s left"
         place = f"pass {self._index + 1} of {len(self._names)}, {self._names[self._index]}"
-        self._tell(overall, f"{place}{': ' if words else ''}{words}{left}")
+        self._tell(self._overall(share), f"{place}{': ' if words else ''}{words}")
+
+    def _overall(self, share: float) -> float:
+        total = sum(self._costs) or 1.0
+        return (sum(self._costs[: self._index]) + share * self._costs[self._index]) / total

@@ -32,6 +32,7 @@ from rilaas.optimize.row import Row
 from rilaas.optimize.rung import Rungs, Tried
 from rilaas.optimize.samples import Data
 from rilaas.optimize.subject import Subject
+from rilaas.optimize.time_left import TimeLeft
 from rilaas.optimize.variant import write_variant
 from rilaas.store import ModelFolder
 
@@ -109,6 +110,8 @@ def search(
         raise MissingDependency(f"There is nothing to search on: {said}")
     if deadline_s is not None:
         gate = replace(gate, max_p99_s=min(deadline_s, gate.max_p99_s or deadline_s))
+
+    tell = TimeLeft(tell)
 
     def part(share: float, words: str) -> None:
         tell(_TESTED_AT * share, words)
