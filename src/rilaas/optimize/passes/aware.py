@@ -33,7 +33,9 @@ class QuantizeAware(Learning):
     sees for the first part of it, and are then frozen. Source: B. Jacob et al., "Quantization and Training of Neural
     Networks for Efficient Integer-Arithmetic-Only Inference", CVPR 2018.
 
-    With pruned weights this is what TensorFlow calls PQAT, with clustered ones CQAT, with both PCQAT.
+    With pruned weights this is what TensorFlow calls PQAT, with clustered ones CQAT, with both PCQAT. Put
+    ``fold.normalization`` before clustering: folding multiplies each channel by a number of its own. A scale for each
+    channel leaves each channel no more values than clusters; one scale for all leaves the whole tensor no more.
 
     torchao's PT2E training was left aside: it puts the roundings where inductor wants them, its last layer too, while
     this file has to be the one of ``quantize.static``, whose kernels onnxruntime and OpenVINO have.
