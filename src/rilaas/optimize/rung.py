@@ -28,6 +28,8 @@ _UNLIMITED = 32
 _FINAL_BODIES = 2
 _SHARES = (0.05, 0.15, 0.2, 0.6)  # of the progress: what does not train, and three rungs
 
+_LIMITS = (1.0, 0.35, 0.6, 1.0)  # of the budget, spent until the end of each: the last rung has its part left
+
 
 @dataclass(frozen=True, eq=False)
 class Tried:
@@ -107,7 +109,7 @@ class Rungs:
         taken: dict[Body, float] = {}
         known = {each.name: each for each in candidates}
         for number, each in enumerate(candidates):
-            if self._is_over(each.body, taken):
+            if self._is_over(each.body, taken, rung):
                 self.dropped[each.name] = f"the budget was spent before {epochs} epochs"
                 continue
             tell = self._told(rung, number, len(candidates), each.name)
@@ -147,9 +149,9 @@ class Rungs:
             self.dropped[name] = error.message
             return None
 
-    def _is_over(self, body: Body, taken: dict[Body, float]) -> bool:
+    def _is_over(self, body: Body, taken: dict[Body, float], rung: int) -> bool:
         """Whether a training that was not begun yet has no time left."""
-        over = self._budget_s is not None and self._spent_s > self._budget_s
+        over = self._budget_s is not None and self._spent_s > _LIMITS[rung] * self._budget_s
         return over and body.trains and body not in taken
 
     def _best(self, tried: Sequence[Tried], deadline_s: float | None, count: int) -> list[Body]:
