@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional
 
+from rilaas.infer.torch_elementwise import convert_type
 from rilaas.infer.torch_reader import Operation, Quantized, Reader
 
 _SMALLEST = 2.0**-12  # scale, as torch's own dynamic quantization has it
@@ -60,7 +61,7 @@ def _choose(reader: Reader, step: Operation) -> Any:
     found = reader.call(operators.choose_qparams.tensor, x, 0, 255, _SMALLEST, torch.uint8)
     scale, zero = (reader.call(operator.getitem, found, index) for index in (0, 1))
     made = reader.call(operators.quantize_per_tensor.tensor, x, scale, zero, 0, 255, torch.uint8)
-    return made, scale, zero
+    return made, reader.call(convert_type, scale, torch.float32), zero  # torch's own is float64
 
 
 def _dynamic(reader: Reader, step: Operation) -> Any:
@@ -71,6 +72,8 @@ def _dynamic(reader: Reader, step: Operation) -> Any:
         "DequantizeLinear": operators.dequantize_per_tensor.tensor,
     }[step.type]
     x, scale, zero = (reader.tensor(step, index) for index in range(3))
+    if isinstance(scale, fx.Node) and scale.target is convert_type:
+        scale = scale.args[0]
     if not isinstance(zero, fx.Node):
         raise step.refused("its scale is computed, but not its zero point")
     return reader.call(function, x, scale, zero, 0, 255, torch.uint8)
