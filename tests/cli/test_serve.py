@@ -130,7 +130,7 @@ def test_what_is_stored_is_served_under_the_name_that_it_has_there(call, make_mo
     ready = json.loads(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=LESS_THAN_LOADING_MAY_TAKE_S)
-    assert sorted(ready["models"]) == ["other:7", "straight:1@small"]
+    assert sorted(each["ref"] for each in ready["models"]) == ["other:7", "straight:1@small"]
 
 
 def test_what_is_neither_a_folder_nor_stored_is_told(call, tmp_path):

@@ -165,9 +165,17 @@ def work_folder(person_id: int, variant: Variant) -> Path:
     return home() / "optimizing" / digest
 
 
-def forget_work(job_id: int) -> None:
-    """Nothing of a job's own is needed any more; steps that are done stay."""
-    shutil.rmtree(home() / "optimized" / str(job_id), ignore_errors=True)
+def forget_work(job_id: int, own: Path) -> None:
+    """Nothing of a job's own is needed any more; steps that are done stay.
+
+    Args:
+        job_id: Of the job.
+        own: Its folder in the box.
+    """
+    for folder in (own, home() / "optimized" / str(job_id)):
+        if folder.is_symlink():  # the model's code made it
+            folder.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def find_work(evaluation_id: int) -> Evaluation:

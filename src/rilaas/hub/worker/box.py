@@ -30,6 +30,7 @@ from rilaas.serve.isolation import environment_of, reachable
 from rilaas.serve.spawn import spawn
 
 _LOOK_S = 0.2
+_END_S = 10.0
 _SIZE_EVERY_S = 2.0
 _MAX_LINE_BYTES = 64 * 2**10
 _LAST_LINES = 8  # of what a box that died wrote
@@ -45,7 +46,8 @@ class Box:
 
     Attributes:
         program: A name of ``box_inside.PROGRAMS``.
-        place: The folder that it may write to; also its scratch.
+        place: The folder that it may write to.
+        scratch: A folder in it for what is needed for a moment; made.
         visible: Files and folders that it may read besides.
         memory_bytes: Its address space [bytes].
         disk_bytes: What may lie in its folder [bytes].
@@ -54,6 +56,7 @@ class Box:
 
     program: str
     place: Path
+    scratch: Path
     visible: Sequence[Path]
     memory_bytes: int
     disk_bytes: int
@@ -73,15 +76,16 @@ class Box:
             ModelFailed: It died.
             Unavailable: It used too much of the disk, or took too long.
         """
-        scratch = self.place / "tmp"
-        scratch.mkdir(parents=True, exist_ok=True)
-        process = spawn(lambda: self._started(scratch))
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        process = spawn(self._started)
         tail: deque[str] = deque(maxlen=_LAST_LINES)
         reader = threading.Thread(target=_keep_tail, args=(process.stderr, tail), daemon=True)
         reader.start()
         try:
             with work.ended_by(lambda: _kill(process)):
                 failed = self._talk(work, process, job, heard)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_S)  # it has closed its standard output, and is about to end
         finally:
             _kill(process)
             code = process.wait()
@@ -96,9 +100,9 @@ class Box:
         if code != 0:
             raise self._died(code, tail)
 
-    def _started(self, scratch: Path) -> subprocess.Popen[bytes]:
+    def _started(self) -> subprocess.Popen[bytes]:
         kind = reachable("auto")
-        environment = {**environment_of(1), "TMPDIR": str(scratch), "HOME": str(scratch)}
+        environment = {**environment_of(1), "TMPDIR": str(self.scratch), "HOME": str(self.scratch)}
         roots = bubblewrap.import_roots()
         inside = [*bubblewrap.python_folders(), *roots, *self.visible]
         words = [sys.executable, "-I", "-B", str(Path(box_inside.__file__).resolve()), "--kind", kind]
@@ -224,6 +228,8 @@ def _lines(process: subprocess.Popen[bytes]) -> Any:
     rest = b""
     while True:
         if not poll.poll(1e3 * _LOOK_S):
+            if process.poll() is not None:
+                return  # a child of its own holds the pipe open
             yield b""
             continue
         chunk = os.read(handle, 2**16)
@@ -258,6 +264,6 @@ def _keep_tail(stream: IO[bytes] | None, tail: deque[str]) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    """End it with all that it has started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

@@ -12,6 +12,8 @@ import json
 import os
 import resource
 import sys
+import traceback
+from pathlib import Path
 from typing import Any
 
 PROGRAMS = {"optimize": "rilaas.hub.worker.optimizing"}
@@ -62,6 +64,12 @@ def _run(module: str, job: dict[str, Any], tell: Any) -> int:
         tell({"failed": {"code": error.code, "message": error.message, "hint": error.hint}})
     except MemoryError:
         tell({"failed": {"code": "model_failed", "message": "It needs more memory than it may use.", "hint": ""}})
+    except Exception as error:  # of the model's own code, mostly
+        traceback.print_exc()
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(frame.filename).name}, line {frame.lineno}"
+        message = f"{type(error).__name__}: {error!s:.2000} (in {place})"
+        tell({"failed": {"code": "model_failed", "message": message, "hint": "Is the model's own code right?"}})
     return 0
 
 

@@ -30,6 +30,7 @@ from rilaas.hub.worker.box import Box, fetch
 from rilaas.hub.worker.kind import LONG, job_kind
 from rilaas.hub.worker.replica import unpacked
 from rilaas.hub.worker.work import Work
+from rilaas.optimize.measure import CALLS, ROUNDS
 from rilaas.store import ModelFolder, unpack
 
 MEMORY_BYTES = 12 * 2**30  # of address space, of which torch and OpenVINO reserve much more than they use
@@ -48,16 +49,18 @@ def optimize(work: Work) -> dict[str, Any]:
     place = work_folder(work.owner.pk, variant)
     place.mkdir(parents=True, exist_ok=True)
     os.utime(place)  # the cleaning removes what was not used for a day
-    job, visible = _job(work, evaluation, place)
+    own = place / f"job-{work.job_id}"
+    job, visible = _job(work, evaluation, place, own)
     listener = _Listener(work)
     work.say(f"Optimizing {variant.version.model}:{variant.revision} in a process of its own.")
-    box = Box("optimize", place, visible, MEMORY_BYTES, DISK_BYTES, max(1.0, MAX_WORKED_S - work.worked_s))
-    box.run(work, job, listener.hear)
-    forget_work(work.job_id)  # what another attempt left
+    left_s = max(1.0, MAX_WORKED_S - work.worked_s)
+    box = Box("optimize", place, own / "tmp", visible, MEMORY_BYTES, DISK_BYTES, left_s)
+    forget_work(work.job_id, own)  # what another attempt left
     try:
-        text = _keep(work, evaluation, place, listener)
+        box.run(work, job, listener.hear)
+        text = _keep(work, evaluation, own, listener)
     finally:
-        forget_work(work.job_id)
+        forget_work(work.job_id, own)
     return {"address": f"/evaluations/{evaluation.pk}", "text": text}
 
 
@@ -95,7 +98,7 @@ class _Listener:
             self._looked_s = time.monotonic()
 
 
-def _job(work: Work, evaluation: Evaluation, place: Path) -> tuple[dict[str, Any], list[Path]]:
+def _job(work: Work, evaluation: Evaluation, place: Path, own: Path) -> tuple[dict[str, Any], list[Path]]:
     """What the box is told, and what it may read.
 
     Raises:
@@ -114,6 +117,7 @@ def _job(work: Work, evaluation: Evaluation, place: Path) -> tuple[dict[str, Any
     ref = f"{variant.version.model}:{variant.revision}"
     job = {
         "place": str(place),
+        "own": str(own),
         "folder": str(folder),
         "subject": f"{ref} in a process of its own beside the hub",
         "ref": f"{variant.version.model.name}:{variant.version.number}",
@@ -124,13 +128,16 @@ def _job(work: Work, evaluation: Evaluation, place: Path) -> tuple[dict[str, Any
         "suite": plan["drives"],
         "episodes": plan["episodes"],
         "frames": plan["frames"],
+        "calls": CALLS,
+        "rounds": ROUNDS,
+        "eager": True,
         "seed": _SEED,
         "command": optimized_command(plan, folder_of(variant.version.model, variant)),
     }
     return job, visible
 
 
-def _keep(work: Work, evaluation: Evaluation, place: Path, listener: _Listener) -> str:
+def _keep(work: Work, evaluation: Evaluation, own: Path, listener: _Listener) -> str:
     """Push what was made, and keep the report; returns what came of it, in words.
 
     Raises:
@@ -141,13 +148,13 @@ def _keep(work: Work, evaluation: Evaluation, place: Path, listener: _Listener) 
     if not names:
         raise InvalidInput("Nothing was made.", "The log says more.")
     scratch = home() / "optimized" / str(work.job_id)
-    data = fetch(place, "out/report.json", scratch / "report.json", MAX_REPORT_BYTES).read_bytes()
+    data = fetch(own, "out/report.json", scratch / "report.json", MAX_REPORT_BYTES).read_bytes()
     report = read_report(data)
     if report.kind != OPTIMIZATION:
         raise InvalidInput(f"The report is of the kind {report.kind[:40]!r}.")
     folders = {}
     for name in names:
-        archive = fetch(place, f"out/{name}.tar.gz", scratch / f"{name}.tar.gz", MAX_ARCHIVE_BYTES)
+        archive = fetch(own, f"out/{name}.tar.gz", scratch / f"{name}.tar.gz", MAX_ARCHIVE_BYTES)
         folders[name] = unpack(archive, scratch / name)
         record_and_gate(folders[name], variant.version)
     work.check()

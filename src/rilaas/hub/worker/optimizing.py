@@ -6,7 +6,6 @@ be believed than the model's owner. It knows nothing of Django; ``hub.worker.opt
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -45,7 +44,7 @@ Say = Callable[[dict[str, Any]], None]
 
 
 def run(job: Mapping[str, Any], say: Say) -> None:
-    """Do a whole optimization; variants and report are in the folder ``out`` of the job's place.
+    """Do a whole optimization; variants and report are in the folder ``out`` of the job's own.
 
     Args:
         job: As ``hub.worker.optimization`` wrote it.
@@ -54,10 +53,8 @@ def run(job: Mapping[str, Any], say: Say) -> None:
     Raises:
         RilaasError: It cannot be done, for a reason in words.
     """
-    place = Path(job["place"])
-    out = place / "out"
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir()
+    place, out = Path(job["place"]), Path(job["own"], "out")
+    out.mkdir(parents=True)
     subject = read_subject(read_model_folder(job["folder"]))
     recipes = [*(read_recipe(name) for name in job["recipes"])]
     if job["recipe_toml"]:
@@ -177,8 +174,15 @@ class _Work:
             *(Entry(name, self.folders[name], made.recipe.target) for name, made in self.made.items()),
         ]
         with self.steps.next("measuring"):
-            entries += self._eager(manifest.backend)
-            measured = measure(entries, self.data.test, seed=self.job["seed"], tell=self.steps.tell)
+            entries += self._eager(manifest.backend) if self.job["eager"] else []
+            measured = measure(
+                entries,
+                self.data.test,
+                calls=self.job["calls"],
+                rounds=self.job["rounds"],
+                seed=self.job["seed"],
+                tell=self.steps.tell,
+            )
         driven = self._driven(measured)
         base = measured[0]
         rows = [Row(base, driven.get(REFERENCE))]
@@ -244,7 +248,7 @@ class _Work:
         self.folders[name] = write_variant(self.subject, made, self._folder(name), name=name, record={})
 
     def _folder(self, name: str) -> Path:
-        return self.place / "variants" / name / self.subject.folder.manifest.name
+        return Path(self.job["own"], "variants", name) / self.subject.folder.manifest.name
 
     def _eager(self, backend: str) -> list[Entry]:
         """The float model on torch eager, which others hold themselves against, where torch is there."""
