@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from rilaas.cli.config import Settings, read_settings
-from rilaas.cli.optimize_data import DRIVING, find_data
+from rilaas.cli.hub_target import keep_report, open_hub
+from rilaas.cli.optimize_data import find_data
 from rilaas.cli.optimize_drive import Judge
 from rilaas.cli.optimize_keep import keep, original_of
 from rilaas.cli.optimize_options import NONE, OptimizeOptions, optimize_options
-from rilaas.cli.optimize_session import Session, recipes_of, teller
+from rilaas.cli.optimize_recipes import limited, recipes_of
 from rilaas.cli.output import Output, output_options, write_text
 from rilaas.cli.progress import exit_code
-from rilaas.core import MissingDependency
+from rilaas.cli.push import Said, push_folder
+from rilaas.core import InvalidInput, MissingDependency, ModelRef
 
 if TYPE_CHECKING:
+    from rilaas.learn.workshop import Workshop
+    from rilaas.optimize.recipe import Recipe
     from rilaas.optimize.row import Row
-    from rilaas.optimize.sensitivity import LayerError
     from rilaas.report import Report
     from rilaas.store import ModelFolder
+    from rilaas.wire import HubConnection
 
 EXAMPLE = """
 \b
@@ -37,6 +41,7 @@ Examples:
 Exit code 0: all variants keep their gates; 20: one does not, and is not kept; 130: interrupted,
 finished passes are kept for the next time.
 """
+_EVERY_S = 0.2
 
 
 @click.command("optimize", epilog=EXAMPLE)
@@ -55,53 +60,91 @@ def command(ctx: click.Context, /, ref: str, options: OptimizeOptions, output: O
     settings = read_settings(flags)
     _check_is_installed()
     recipes = recipes_of(options, settings.threads)
+    at_hub = ModelRef.parse(options.keep) if options.keep else None
+    if at_hub is not None and not at_hub.version.isdigit():
+        raise InvalidInput(f"--keep {options.keep} names no version.", "Write [OWNER/]NAME:VERSION, such as lane:3.")
+    hub = ctx.with_resource(open_hub(settings)) if at_hub else None  # what is wrong there is told before the work
     original, folder = original_of(ref, settings)
     with tempfile.TemporaryDirectory(prefix="rilaas-optimize-") as place:
-        session = _session(folder, options, settings, output, Path(place))
-        if options.search:
-            rows, front = session.search()
-        else:
-            session.make(recipes)
-            rows, front = session.rows(), ()
-        report = _report(session, rows, str(original), front)
+        workshop = _workshop(folder, options, settings, output, Path(place))
+        rows, front = _searched(workshop, options) if options.search else _followed(workshop, recipes)
+        report = _report(workshop, rows, str(original), front, options)
+        output.progress_done()
         if options.page is not None:
             write_text(options.page, report.to_html())
             output.talk(f"wrote {options.page}")
         output.report(report)
-        kept = keep(session, rows, original, settings, output)
-    for name in kept:
-        output.data(name)
-    output.finish(report, f"rilaas predict {kept[0]} --profile" if kept else "")
+        kept = keep(workshop, rows, original, options.out, settings, output)
+        for name in kept:
+            output.data(name)
+        if hub is not None and at_hub is not None:
+            _send(hub, at_hub, kept, report, output)
+    output.finish(report, f"rilaas predict {next(iter(kept))} --profile" if kept else "")
     ctx.exit(exit_code(report, is_whole=True))
 
 
 def _check_is_installed() -> None:
     """Raise ``MissingDependency`` where the workbench is not installed."""
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+        import rilaas.learn.workshop  # noqa: F401
     except ModuleNotFoundError as error:
         raise MissingDependency(
             f"Optimizing needs the package {error.name}.", "Install it: pip install 'rilaas[optimize]'."
         ) from None
 
 
-def _session(
+def _workshop(
     folder: ModelFolder, options: OptimizeOptions, settings: Settings, output: Output, place: Path
-) -> Session:
+) -> Workshop:
+    from rilaas.learn.workshop import Workshop
     from rilaas.optimize.cache import Cache
     from rilaas.optimize.subject import read_subject
 
     subject = read_subject(folder)
     judge = _judge(folder.manifest.task, options, settings, output)
     data = find_data(subject, options, settings.home, output)
-    cache = Cache(settings.home / "optimize" / "cache")
-    return Session(subject, data, options, cache, output, place, judge, settings.threads)
+    line = _Line(output)
+    return Workshop(
+        subject,
+        data,
+        Cache(settings.home / "optimize" / "cache"),
+        place,
+        judge,
+        seed=options.seed,
+        threads=settings.threads,
+        tell=line.tell,
+        step=line.step,
+        say=line.say,
+    )
+
+
+class _Line:
+    """Progress as a line that moves on a terminal; what is said stays above it."""
+
+    def __init__(self, output: Output) -> None:
+        self._output, self._name, self._next = output, "", 0.0
+
+    def step(self, name: str) -> None:
+        """A step begins."""
+        self._name, self._next = name, 0.0
+
+    def tell(self, share: float, words: str) -> None:
+        """How far it is."""
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _EVERY_S
+            self._output.progress(f"{self._name}: {100 * share:3.0f} %, {words}")
+
+    def say(self, words: str) -> None:
+        """A line for a person."""
+        self._output.progress_done()
+        self._output.talk(words)
 
 
 def _judge(task: str, options: OptimizeOptions, settings: Settings, output: Output) -> Judge | None:
     """Who drives the variants; nobody where the model does not drive, or nobody wants it."""
-    suite = options.suite or (("quick-look" if options.search else "lf") if task == DRIVING else NONE)
+    from rilaas.learn.workshop import DRIVING
+
+    suite = options.suite or ("lf" if task == DRIVING else NONE)
     if suite == NONE:
         return None
     from rilaas.cli.evaluate_suite import read_suite
@@ -109,37 +152,45 @@ def _judge(task: str, options: OptimizeOptions, settings: Settings, output: Outp
     return Judge(read_suite(suite, options.episodes), output, settings.threads)
 
 
-def _report(session: Session, rows: list[Row], original: str, front: tuple[str, ...]) -> Report:
+def _followed(workshop: Workshop, recipes: list[Recipe]) -> tuple[list[Row], tuple[str, ...]]:
+    workshop.make(recipes)
+    return workshop.rows(), ()
+
+
+def _searched(workshop: Workshop, options: OptimizeOptions) -> tuple[list[Row], tuple[str, ...]]:
+    from rilaas.infer.target import Target
+    from rilaas.optimize.search import GATE
+
+    return workshop.search(
+        [Target.parse(text, threads=workshop.threads) for text in options.target],
+        deadline_s=options.deadline_s,
+        budget_s=60.0 * options.budget_min,
+        gate=limited(GATE, options),
+    )
+
+
+def _report(
+    workshop: Workshop, rows: list[Row], original: str, front: tuple[str, ...], options: OptimizeOptions
+) -> Report:
     from rilaas.optimize.report import build_report
 
-    options, judge = session.options, session.judge
-    report = build_report(
+    return build_report(
         rows,
         subject=original,
         front=front,
-        sensitivity=_sensitivity(session),
+        sensitivity=workshop.sensitivity() if options.page is not None or options.keep else None,
         deadline_s=options.deadline_s,
-        absent=session.absent,
+        absent=workshop.absent,
         published=options.published,
         seeds=(options.seed,),
-        threads=session.threads,
+        threads=workshop.threads,
     )
-    ways = judge.trajectories([row.name for row in rows]) if judge is not None else None
-    return replace(report, figures=(*report.figures, ways)) if ways is not None else report
 
 
-def _sensitivity(session: Session) -> list[LayerError] | None:
-    """What int8 costs in each layer alone; None where nobody reads it, or nothing is quantized."""
-    if session.options.page is None or session.data is None:
-        return None
-    from rilaas.optimize.sensitivity import layer_sensitivity
-
-    found = layer_sensitivity(
-        session.subject.network,
-        session.data.calibration,
-        session.data.validation,
-        seed=session.options.seed,
-        tell=teller(session.output, "each layer alone in int8"),
-    )
-    session.output.progress_done()
-    return found
+def _send(hub: HubConnection, ref: ModelRef, kept: dict[str, ModelFolder], report: Report, output: Output) -> None:
+    """Variants and the report go to a version at the hub."""
+    for name, folder in kept.items():
+        variant = ModelRef.parse(name).variant if "@" in name else Path(name).name
+        pushed = push_folder(hub, folder, Said(ref, variant=variant), output)
+        output.talk(f"{'stored' if pushed.is_new else 'already there'} as {pushed.ref}")
+    output.talk(f"kept: {keep_report(hub, report, ref)}")

@@ -38,6 +38,7 @@ class OptimizeOptions:
         page: Where the HTML goes.
         seed: Everything random is drawn from it.
         published: Whether the document's own rows stand beside.
+        keep: The version at the hub that gets variants and report; None for none.
     """
 
     preset: tuple[str, ...]
@@ -56,6 +57,7 @@ class OptimizeOptions:
     page: Path | None
     seed: int
     published: bool
+    keep: str | None
 
     def check(self) -> None:
         """Refuse what does not go together.
@@ -156,7 +158,12 @@ _OPTIONS = (
     click.option("--published", is_flag=True, help="Show the document's own figures beside."),
     click.option("--threads", type=int, metavar="N", help="Threads that variants compute with.  [default: 1]"),
     click.option("--home", metavar="PATH", help="Folder of the store and of the cache (RILAAS_HOME)."),
-    click.option("--hub", metavar="URL", help="Push variants of a version there and keep the report (RILAAS_HUB)."),
+    click.option(
+        "--keep",
+        metavar="[OWNER/]NAME:VERSION",
+        help="Push what is kept to this version at the hub, with the report.",
+    ),
+    click.option("--hub", metavar="URL", help="The hub of --keep (RILAAS_HUB)."),
 )
 
 

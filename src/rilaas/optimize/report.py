@@ -102,7 +102,7 @@ def build_report(
 
 def _best(rows: Sequence[Row], base: Row) -> Row | None:
     """The fastest of those that keep their gate, without a worse error where there is such a one."""
-    kept = [row for row in rows if row is not base and not row.violations]
+    kept = [row for row in rows if row is not base and row.recipe is not None and not row.violations]
     good = [row for row in kept if mse_ratio(row.measured, base.measured).mean <= _NO_LOSS]
     return min(good or kept, key=lambda row: row.measured.p50_s, default=None)
 
@@ -114,7 +114,7 @@ def _verdict(rows: Sequence[Row]) -> str:
 
 
 def _summary(rows: Sequence[Row], base: Row, best: Row | None, subject: str) -> str:
-    judged = [row for row in rows if row is not base]
+    judged = [row for row in rows if row is not base and row.recipe is not None]
     broken = [row for row in judged if row.violations]
     if best is None:
         fate = "none keeps its gate" if judged else "nothing was made"
