@@ -8,7 +8,8 @@ from rilaas.core import InvalidModelFolder, ModelFailed, check_policy
 from rilaas.infer import load
 from rilaas.infer.hooks import read_hooks
 from rilaas.infer.torch_export import onnx_of_folder
-from rilaas.store import read_model_folder
+from rilaas.serve.isolation import launch
+from rilaas.store import Limits, read_model_folder
 from tests.infer.torch_folders import HOOKS, weights, write_torch_model
 from tests.model_folders import write_affine_model
 
@@ -23,6 +24,13 @@ def expected(image=IMAGE, speed=SPEED):
     x = functional.conv2d(torch.from_numpy(image), tensors["conv.weight"], tensors["conv.bias"], stride=2)
     y = functional.linear(torch.relu(x).flatten(1), tensors["head.weight"], tensors["head.bias"])
     return y.numpy() + speed
+
+
+def test_a_replica_serves_a_torch_module_and_says_how_much_memory_it_lacks(folder, tmp_path):
+    launched = launch(folder, tmp_path / "replica.sock")
+    launched.stop()
+    with pytest.raises(InvalidModelFolder, match=r"needs about \d+ MiB .* may use 512 MiB.*Write memory_bytes = \d+"):
+        launch(folder, tmp_path / "replica.sock", limits=Limits(memory_bytes=512 * 2**20))
 
 
 @pytest.fixture(scope="module")

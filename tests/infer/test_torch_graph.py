@@ -193,6 +193,14 @@ CASES = {
         [("Size", "w", "n"), ("Range", "zero n one", "r"), ("Cast", "r", "f", {"to": 1}), ("Add", "x f", "y")],
         {"x": ("b", 6)}, {"w": random(2, 3), "zero": ints(0), "one": ints(1)},
     ),
+    "integers whose range is found while they are computed": graph_of(
+        [("DynamicQuantizeLinear", "x", "q s z"), ("ConvInteger", "q w z wz", "c", {"pads": [1, 0, 0, 1]}),
+         ("Flatten", "c", "i"), ("Cast", "i", "y", {"to": 1}),
+         ("Flatten", "q", "f"), ("MatMulInteger", "f m z mz", "j"), ("Cast", "j", "v", {"to": 1})],
+        {"x": ("b", 2, 3, 4)},
+        {"w": np.arange(-24, 24).reshape(4, 2, 2, 3).astype(np.int8), "wz": np.int8(2),
+         "m": np.arange(-60, 60).reshape(24, 5).astype(np.int8), "mz": np.int8(-3)}, ("y", "v"),
+    ),
     "Upsample": one("Upsample", IMAGE, weights={"s": np.array([1, 1, 2, 2], np.float32)}, opset=9),
 }  # fmt: skip
 UNARY = [
@@ -317,7 +325,7 @@ def test_any_pooling_answers_as_onnxruntime_does(kind, kernel, stride, pads, siz
 
 def test_every_operator_that_is_offered_is_compared():
     tested = {node.op_type for model in CASES.values() for node in model.graph.node} | set(UNARY) | set(BINARY)
-    elsewhere = {"QuantizeLinear", "DequantizeLinear", "Resize"}
+    elsewhere = {"QuantizeLinear", "DequantizeLinear", "Resize"}  # in this file and in test_torch_session.py
     assert set(OPERATORS) - tested - elsewhere == set()
 
 

@@ -35,6 +35,10 @@ def load(folder: Path | str | ModelFolder, *, threads: int = 1) -> LoadedModel:
     hooks, session = Hooks(), None
     if manifest.backend != "python" and not _is_module(model):  # before the model's own code runs
         session = _open(model, hooks, threads)
+    if _is_module(model):
+        from rilaas.infer.torch_session import check_memory
+
+        check_memory(manifest.backend)  # before hooks.py imports torch, which ends the process where it does not fit
     if manifest.hooks:
         hooks = read_hooks(model)
     if _is_module(model):
