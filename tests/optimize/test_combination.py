@@ -60,7 +60,7 @@ def test_published_hyper_parameters_are_those_of_the_document():
 
 def test_channels_first_then_integers(network):
     steps = [
-        ("prune.structured", {"ratio": 0.5, "epochs": 6, "batch": 32, "learning_rate": 3e-3}),
+        ("prune.structured", {"ratio": 0.5, "epochs": 2, "batch": 32, "learning_rate": 3e-3}),
         ("finetune", {"epochs": 2, "batch": 32}),
         ("quantize.static", {}),
     ]
@@ -72,7 +72,7 @@ def test_channels_first_then_integers(network):
 
 def test_a_student_is_clustered_trained_on_and_quantized(network):
     steps = [
-        ("distill", {"channels": [8, 8], "strides": [4, 1], "hidden": [16], "epochs": 15, "batch": 32, "mix": 0.5}),
+        ("distill", {"channels": [8, 8], "strides": [4, 1], "hidden": [16], "epochs": 4, "batch": 32}),
         ("cluster.weights", {"number": 8, "epochs": 2, "learning_rate": 1e-3, "batch": 32}),
         ("quantize.aware", {"epochs": 1, "per_channel": False}),
     ]

@@ -62,7 +62,7 @@ def test_a_global_ranking_takes_about_the_share_of_all_channels(network):
 @pytest.mark.parametrize("steps", [1, 3])
 def test_training_heals_what_pruning_broke(network, steps):
     broken = PruneStructured(ratio=0.5, epochs=0).apply(network, context(network))
-    healed = PruneStructured(ratio=0.5, epochs=6, steps=steps, learning_rate=3e-3, batch=32).apply(
+    healed = PruneStructured(ratio=0.5, epochs=3, steps=steps, learning_rate=3e-3, batch=32).apply(
         network, context(network)
     )
     assert channels(healed) == channels(broken)
@@ -89,7 +89,7 @@ def test_branches_that_are_added_lose_the_same_channels_and_pictures_keep_theirs
     network = Network.of_onnx(onnx_of_module(Residual(), {"input": torch.zeros(2, 3, *SIZE)}, ("mask", "command")))
     given = samples(32, 1)
     data = Samples(given.raw, preprocess)  # nobody knows the targets: the teacher answers
-    made = PruneStructured(ratio=0.5, epochs=1, toward="teacher", batch=16).apply(
+    made = PruneStructured(ratio=0.5, epochs=1, toward="teacher", batch=16, repeat=1).apply(
         network, context(network, training=data)
     )
     assert sorted(channels(made)) == [2, 3, 16, 16]
@@ -98,7 +98,7 @@ def test_branches_that_are_added_lose_the_same_channels_and_pictures_keep_theirs
 
 def test_the_given_network_stays_and_the_same_arguments_give_the_same_bytes(network):
     before = bytes(network.data)
-    settings = PruneStructured(epochs=1, batch=64)
+    settings = PruneStructured(epochs=1, batch=64, repeat=1)
     assert settings.apply(network, context(network)).data == settings.apply(network, context(network)).data
     assert network.data == before
 

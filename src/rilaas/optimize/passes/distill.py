@@ -7,6 +7,7 @@ answers anew, as L. Beyer et al., "Knowledge distillation: A good teacher is pat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,11 +18,12 @@ from rilaas.core import InvalidInput
 from rilaas.optimize.network import Network
 from rilaas.optimize.opened import open_network, outputs_of
 from rilaas.optimize.passes.contract import Context, check_share
-from rilaas.optimize.passes.distill_student import Architecture, Convolution, Student, check_fits
+from rilaas.optimize.passes.distill_student import Architecture, Convolution, Student, check_fits, count_fitting
 from rilaas.optimize.passes.training import Learning, fit
 from rilaas.optimize.passes.training_module import TrainedModule, network_of, one_thread
 
 _EXAMPLES = 256  # samples that means and deviations come from
+_NARROW = 16  # such layers cost nothing, and all goes through them
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class Distill(Learning):
     """Replace the network by a smaller one that the float network teaches; for vectors from a picture or vectors.
 
     The student is a chain of convolutions without padding and fully connected layers. What is not given is derived
-    from the network that comes in: its convolutions and hidden layers in order, thinner.
+    from the network that comes in: its convolutions and hidden layers in order, thinner, up to the first convolution
+    whose kernel is larger than the picture that is left. Layers of up to 16 neurons stay as wide as they are.
 
     Attributes:
         width: Channels and hidden neurons of the derived student, as a share of the network's, in multiples of 4.
@@ -45,11 +48,13 @@ class Distill(Learning):
     needs: ClassVar[frozenset[str]] = frozenset({"training", "validation"})
     version: ClassVar[int] = 1
 
-    epochs: int = 100
+    epochs: int = 30
     learning_rate: float = 2e-3
     rate: str = "cosine"
     toward: str = "teacher"
     mix: float = 1.0
+    jitter: float = 0.15
+    repeat: int = 4
     width: float = 0.5
     layers: int = 0
     first_stride: int = 1
@@ -85,10 +90,8 @@ class Distill(Learning):
         seen = some.inputs()
         shapes = [seen[name].shape[1:] for name in inputs]
         _check_signature(inputs, shapes, {name: answers[name] for name in outputs}, seen)
-        architecture = self.architecture(model, any(len(shape) == 3 for shape in shapes))
-        for shape in shapes:
-            if len(shape) == 3:
-                check_fits(architecture, shape[1:])
+        area = next((shape[1:] for shape in shapes if len(shape) == 3), None)
+        architecture = self.architecture(model, area)
         with one_thread(context.seed):
             student = Student(
                 architecture,
@@ -102,11 +105,19 @@ class Distill(Learning):
         student.fold()
         return network_of(trained, context)
 
-    def architecture(self, model: Any, has_picture: bool) -> Architecture:
-        """Of the student, from its fields and the network that comes in."""
+    def architecture(self, model: Any, area: Sequence[int] | None) -> Architecture:
+        """Of the student, from its fields and the network that comes in.
+
+        Args:
+            model: ``onnx.ModelProto`` of the network.
+            area: Rows and columns of the picture [px]; None where the network takes none.
+
+        Raises:
+            InvalidInput: The given layers do not fit the picture, or there are none to derive a student from.
+        """
         convolutions, hidden = _layers_of(model)
         neurons = self.hidden or tuple(_thinner(each, self.width) for each in hidden)
-        if not has_picture:
+        if area is None:
             return Architecture((), neurons)
         if self.channels:
             kernels = self.kernels or (5,) * len(self.channels)
@@ -119,11 +130,15 @@ class Distill(Learning):
             raise InvalidInput("The network has no convolutions to derive a student from.", "Give channels.")
         first = chosen[0]
         chosen[0] = Convolution(first.channels, first.kernel, first.stride * self.first_stride)
-        return Architecture(tuple(chosen), neurons)
+        if not self.channels:
+            chosen = chosen[: max(1, count_fitting(chosen, area))]
+        made = Architecture(tuple(chosen), neurons)
+        check_fits(made, area)
+        return made
 
 
 def _thinner(number: int, width: float) -> int:
-    return max(4, round(number * width / 4) * 4)
+    return max(4, round(number * width / 4) * 4) if number > _NARROW else number
 
 
 def _layers_of(model: Any) -> tuple[list[Convolution], list[int]]:

@@ -138,6 +138,16 @@ def _fold_after(layer: nn.Linear, units: _InUnits) -> None:
     layer.bias.mul_(units.gain).add_(units.mean)  # type: ignore[arg-type]
 
 
+def count_fitting(convolutions: Sequence[Convolution], area: Sequence[int]) -> int:
+    """How many of some convolutions, in order, have a picture that is as large as their kernel."""
+    rows, columns = area
+    for number, each in enumerate(convolutions):
+        if min(rows, columns) < each.kernel:
+            return number
+        rows, columns = ((side - each.kernel) // each.stride + 1 for side in (rows, columns))
+    return len(convolutions)
+
+
 def check_fits(architecture: Architecture, area: Sequence[int]) -> None:
     """Raise ``InvalidInput`` where a picture is too small for the strides of a student."""
     rows, columns = area
