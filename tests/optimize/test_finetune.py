@@ -138,6 +138,7 @@ def test_targets_that_are_missing_or_of_another_shape_are_told(network):
         {"toward": "nothing"},
         {"rate": "linear"},
         {"mix": 0.5, "toward": "targets"},
+        {"shift": 0.1, "toward": "targets"},
         {"repeat": 0},
     ],
     ids=lambda wrong: "-".join(f"{key}={value}" for key, value in wrong.items()),
@@ -181,3 +182,23 @@ def test_mixtures_and_light_need_the_teacher_and_are_drawn_anew_each_time(networ
     still, answers = Batches(samples(64, 1), np.random.default_rng(0)).of(rows)
     np.testing.assert_array_equal(still["input"], plain)
     assert answers is not None
+
+
+def test_shifted_pictures_are_moved_by_whole_pixels_and_repeat_their_border():
+    from rilaas.optimize.passes.training_batch import Batches
+
+    size = (8, 10)
+    plain = np.arange(80, dtype=np.float32).reshape(1, 1, *size)
+    batches = Batches(Samples({"input": np.repeat(plain, 64, 0)}), np.random.default_rng(0), shift=0.2)
+    moved, targets = batches.of(np.arange(64))
+    assert targets is None
+    seen = set()
+    for picture in moved["input"][:, 0]:
+        seen.add(float(picture[4, 5]))
+        rows, columns = np.unravel_index(int(picture[4, 5]), size)
+        down, right = rows - 4, columns - 5
+        assert abs(down) <= 2
+        assert abs(right) <= 2
+        wanted = plain[0, 0][np.clip(np.arange(8) + down, 0, 7)][:, np.clip(np.arange(10) + right, 0, 9)]
+        np.testing.assert_array_equal(picture, wanted)
+    assert len(seen) > 10

@@ -47,6 +47,7 @@ class Learning:
         mix: Share of a batch's rows that are weighted means of two, which only the teacher can answer: with it, the
             teacher is the only goal. Source: L. Beyer et al., "Knowledge distillation: A good teacher is patient and
             consistent", CVPR 2022.
+        shift: Largest random shift of pictures, as a share of their sides; with it the teacher is the only goal.
         jitter: How much the light of pictures is changed at random: deviation of the logarithm of each channel's
             gain. The teacher answers to what it then sees; recorded targets stay as they are.
         repeat: How often each batch is used before mixture and light are drawn anew: the teacher's answers are what
@@ -64,6 +65,7 @@ class Learning:
     toward: str = "auto"
     teacher_share: float = 0.0
     mix: float = 0.0
+    shift: float = 0.0
     jitter: float = 0.0
     repeat: int = 1
     patience: int = 0
@@ -72,16 +74,17 @@ class Learning:
         check_goal(self.loss, self.toward)
         if self.rate not in RATES:
             raise InvalidInput(f"rate = {self.rate!r} does not exist.", f"Write one of {', '.join(RATES)}.")
-        for name in ("share", "teacher_share", "mix", "jitter"):
+        for name in ("share", "teacher_share", "mix", "shift", "jitter"):
             check_share(name, getattr(self, name))
         for name, low in (("epochs", 0), ("batch", 1), ("repeat", 1), ("patience", 0)):
             if getattr(self, name) < low:
                 raise InvalidInput(f"{name} = {getattr(self, name)}: it is {low} or more.")
         if not (self.learning_rate > 0 and math.isfinite(self.learning_rate)):
             raise InvalidInput(f"learning_rate = {self.learning_rate:g}: it is above 0.")
-        if self.mix and self.toward == "targets":
+        if (self.mix or self.shift) and self.toward == "targets":
             raise InvalidInput(
-                "Nobody recorded targets for mixtures of two samples.", 'Write mix = 0, or toward = "teacher".'
+                "Nobody recorded targets for mixtures of two samples or for shifted pictures.",
+                'Write mix = 0 and shift = 0, or toward = "teacher".',
             )
 
 
@@ -126,7 +129,7 @@ def fit(
         ModelFailed: It diverged.
     """
     samples = context.part("training", needed_by)
-    toward = "teacher" if learning.mix else learning.toward
+    toward = "teacher" if learning.mix or learning.shift else learning.toward
     with (
         one_thread(context.seed),
         open_goal(
@@ -160,8 +163,9 @@ class _Run:
         self.trained, self.learning, self.context, self.needed_by = trained, learning, context, needed_by
         self.goal, self.hooks, self.progress = goal, hooks, progress
         rng = np.random.default_rng([context.seed, salt])
+        samples = context.part("training", needed_by)
         self.batches = Batches(
-            context.part("training", needed_by), rng, share=learning.share, mix=learning.mix, jitter=learning.jitter
+            samples, rng, share=learning.share, mix=learning.mix, shift=learning.shift, jitter=learning.jitter
         )
         self.module = trained.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         weights = [each for each in self.module.parameters() if each.requires_grad]

@@ -24,6 +24,7 @@ class Batches:
         rng: Draws order and mixtures.
         share: Of the samples that is used at all, drawn once.
         mix: Share of each batch's rows that are mixtures of two.
+        shift: Largest random shift of a picture, as a share of its sides; its border is repeated.
         jitter: Deviation of the logarithm of a random gain of each channel of a picture; half of it, in units of the
             picture's own deviation, is that of a summand.
     """
@@ -35,10 +36,12 @@ class Batches:
         *,
         share: float = 1.0,
         mix: float = 0.0,
+        shift: float = 0.0,
         jitter: float = 0.0,
     ) -> None:
         count = max(1, round(share * len(samples)))
         self._samples, self._rng, self._mix, self._jitter = samples, rng, mix, jitter
+        self._shift = shift
         self._rows = np.sort(rng.permutation(len(samples))[:count])
         self._ready: dict[str, NDArray[Any]] | None = None
         self._is_ready = np.zeros(len(samples), np.bool_)
@@ -53,8 +56,10 @@ class Batches:
         return self._rng.permutation(self._rows)
 
     def of(self, rows: NDArray[np.int64]) -> tuple[Inputs, Inputs | None]:
-        """Inputs and targets of some rows; rows that are mixtures have no targets, so then nobody has."""
+        """Inputs and targets of some rows; mixtures and shifted pictures have no targets, so then nobody has."""
         inputs, targets = self._inputs(rows), self._samples.answers(rows)
+        if self._shift:
+            inputs, targets = self._shifted(inputs), None
         if self._mix:
             inputs, targets = self._mixed(inputs), None
         return (self._in_other_light(inputs) if self._jitter else inputs), targets
@@ -72,6 +77,24 @@ class Batches:
                 array = torch.lerp(given.flip(0), given, own).numpy()
             mixed[name] = array
         return mixed
+
+    def _shifted(self, inputs: Inputs) -> Inputs:
+        """Pictures as they would look from a little further left, right, up or down."""
+        changed = {}
+        for name, array in inputs.items():
+            if array.ndim == 4:
+                most = [round(self._shift * side) for side in array.shape[2:]]
+                moved = np.empty_like(array)
+                for picture, old in zip(moved, array, strict=True):
+                    down, right = (int(self._rng.integers(-each, each + 1)) for each in most)
+                    rows, columns = (
+                        np.clip(np.arange(side) + by, 0, side - 1)
+                        for side, by in zip(old.shape[1:], (down, right), strict=True)
+                    )
+                    picture[...] = old[:, rows[:, None], columns]
+                array = moved
+            changed[name] = array
+        return changed
 
     def _in_other_light(self, inputs: Inputs) -> Inputs:
         """Pictures with another gain in each channel, and another brightness."""
