@@ -32,7 +32,7 @@ class SegmentationTraining:
     """
 
     seed: int = 1
-    steps: int = 1500
+    steps: int = 1200
     batch_size: int = 16
     learning_rate: float = 3e-3
     threads: int = 1
