@@ -129,14 +129,14 @@ def resized(x: Tensor, wanted: tuple[tuple[int, Any], ...], mode: str, where: st
         places = torch.arange(count, dtype=torch.float64)
         at = _coordinates(places, where, have, count, scale).clamp(0, have - 1)
         if mode == "nearest":
-            x = torch.index_select(x, axis, _ROUND[rounding](at).long().clamp(0, have - 1))
+            x = torch.index_select(x, axis, _ROUND[rounding](at).to(torch.int64).clamp(0, have - 1))
             continue
         low = at.floor()
         shape = [1] * x.dim()
         shape[axis] = count
         share = (at - low).to(x.dtype).reshape(shape)
-        first = torch.index_select(x, axis, low.long())
-        second = torch.index_select(x, axis, (low.long() + 1).clamp(max=have - 1))
+        first = torch.index_select(x, axis, low.to(torch.int64))
+        second = torch.index_select(x, axis, (low.to(torch.int64) + 1).clamp(max=have - 1))
         x = first * (1 - share) + second * share
     return x
 
