@@ -3,6 +3,7 @@
 ``zebra`` stands in everything of hers: whoever may not see it must not be shown that word.
 """
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +24,8 @@ from rilaas.hub.actions.robot import Limits, add_robot
 from rilaas.hub.actions.run import start_run, start_trial
 from rilaas.hub.actions.sample import Posted, post_samples
 from rilaas.hub.actions.subscription import subscribe
+from rilaas.hub.actions.variant_gate import let_through
+from rilaas.hub.actions.variant_latency import add_latency
 from rilaas.hub.models import Evaluation, Job, Model, Placement, Run
 from rilaas.hub.pages import PAGES
 from rilaas.report import Episode, Figure, Provenance, Report, Table, summarize
@@ -30,6 +33,7 @@ from tests.hub.model_folder import push_folder
 from tests.hub.recording_of import keep
 from tests.hub.run_parts import worker_here
 from tests.hub.ssh_keys import public_line
+from tests.hub.variant_parts import FAILED, ROW, record
 from tests.model_folders import write_affine_model
 from tests.recordings import recording
 
@@ -55,6 +59,7 @@ def build(alice, tmp_path, monkeypatch):
         f"# {EVIL}\n\n[zebra](javascript:alert(1)) ![zebra](x){{onerror=1}}\n\n<script>zebra</script>\n\n<zebra>"
     )
     push_folder(alice, manifest.parent, note=EVIL)
+    _variant(alice, tmp_path)
     promote(alice, "alice", "zebra", "prod", "1", 0)
     server_reported("edge-1", ServerState("127.0.0.1:5001", True))
     interceptor_reported("route-1", InterceptorState("127.0.0.1:8443"))
@@ -76,6 +81,27 @@ def build(alice, tmp_path, monkeypatch):
         model=Model.objects.get(),
         addresses=addresses(run_id=run.pk, job_id=run.job_id, evaluation_id=Evaluation.objects.get().pk),
     )
+
+
+def _variant(alice, tmp_path):
+    """With a record of which every word is hostile, and a measurement."""
+    folder = write_affine_model(tmp_path / "variant", name="zebra", a=2.01)
+    version = Model.objects.get().versions.get()
+    manifest = folder / "model.toml"
+    manifest.write_text(manifest.read_text().replace("2.01", "2.0"))
+    failed = {"limits": {EVIL: 1}, "violations": [{**FAILED["violations"][0], "words": EVIL}], "passed": False}
+    said = record(version.digest, failed)
+    said["recipe"] |= {
+        "name": EVIL,
+        "source": EVIL,
+        "target": EVIL,
+        "passes": [{"name": EVIL, "version": 1, EVIL: EVIL}],
+    }
+    said |= {"machine": {"cpu": EVIL, "features": [EVIL]}, "versions": {EVIL: EVIL}}
+    (folder / "variant.json").write_text(json.dumps(said))
+    push_folder(alice, folder, name="zebra", variant="zebra", of=1)
+    let_through(alice, "alice", "zebra", "1@zebra", EVIL)
+    add_latency(alice, ("alice", "zebra"), "1@zebra", {**ROW, "machine": EVIL, "versions": {EVIL: EVIL}})
 
 
 def _data(alice, tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from rilaas.route.measures import Measures
 from rilaas.route.stage import Stages
 from tests.hub.fleet_of import add_version, make_model, make_server, point
 from tests.hub.run_parts import make_affine, make_dataset, rows, worker_here
+from tests.hub.variant_parts import ROW
 
 pytestmark = pytest.mark.django_db
 ADDRESSES = {
@@ -50,6 +51,7 @@ ADDRESSES = {
     "models/<part:owner>/<part:name>": "/models/alice/affine",
     "models/<part:owner>/<part:name>/evaluate": "/models/alice/affine/evaluate",
     "models/<part:owner>/<part:name>/new": "/models/alice/affine/new",
+    "models/<part:owner>/<part:name>/optimize": "/models/alice/affine/optimize",
     "models/<part:owner>/<part:name>/runs": "/models/alice/affine/runs",
     "models/<part:owner>/<part:name>/try": "/models/alice/affine/try",
     "people": "/people",
@@ -111,7 +113,8 @@ class Filling:
 
     def things(self, i):
         add_version(self.model, self.alice, 100 + i)
-        add_version(self.model, self.alice, 100 + i, name="int8")
+        int8 = add_version(self.model, self.alice, 100 + i, name="int8")
+        table.LatencyMeasurement.objects.create(variant=int8, measured=ROW, created_by=self.alice)
         point(self.alice, self.model, f"stage-{i}", str(100 + i))
         make_model(self.bob, f"public-{i}", visibility="public")
         dataset = table.Dataset.objects.create(owner=self.alice, name=f"data-{i}")

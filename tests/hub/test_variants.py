@@ -9,23 +9,10 @@ from rilaas.hub.actions.sharing import set_visibility, share
 from rilaas.hub.actions.variant_latency import MAX_ROWS, add_latency
 from rilaas.hub.models import LatencyMeasurement, Variant, Version
 from rilaas.hub.queries.variant_table import show_variants
-from tests.hub.variant_parts import FAILED, SLOW, UNJUDGED, push_original, push_variant, record
+from tests.hub.variant_parts import FAILED, ROW, SLOW, TIMES, UNJUDGED, push_original, push_variant, record
 
 pytestmark = pytest.mark.django_db
 BASE = "/api/v1/models/alice/affine/versions"
-TIMES = {"p50_s": 0.001, "p90_s": 0.002, "p95_s": 0.003, "p99_s": 0.004, "worst_s": 0.005}
-ROW = {
-    "machine": "a robot's processor",
-    "cores": 4,
-    "features": ["NEON dot product"],
-    "versions": {"openvino": "2026.4.1"},
-    "threads": 1,
-    "n": 200,
-    "compute": TIMES,
-    "total": TIMES,
-    "load_average": 0.2,
-    "stamp_utc": "2026-11-21T21:00:00Z",
-}
 
 
 @pytest.fixture

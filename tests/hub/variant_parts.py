@@ -28,6 +28,19 @@ FIGURES = {
     "integer": 1,
     "load_average": 0.5,
 }
+TIMES = {"p50_s": 0.001, "p90_s": 0.002, "p95_s": 0.003, "p99_s": 0.004, "worst_s": 0.005}
+ROW = {
+    "machine": "a robot's processor",
+    "cores": 4,
+    "features": ["NEON dot product"],
+    "versions": {"openvino": "2026.4.1"},
+    "threads": 1,
+    "n": 200,
+    "compute": TIMES,
+    "total": TIMES,
+    "load_average": 0.2,
+    "stamp_utc": "2026-11-21T21:00:00Z",
+}
 SLOW = "int8: its mean squared error is 13.000 [12.000, 14.000] times the float model's, allowed is 1.05."
 PASSED = {"limits": {"max_mse_ratio": 1.05, "integer": True}, "violations": [], "passed": True}
 FAILED = {

@@ -65,9 +65,7 @@ class Wish:
         if self.name:
             checked_name(self.name, "variant")
             if count > 1:
-                raise InvalidInput(
-                    "One name is for one recipe.", "Leave it away: variants are called after them."
-                )
+                raise InvalidInput("One name is for one recipe.", "Leave it away: variants are called after them.")
         if not 1 <= self.episodes <= MAX_EPISODES:
             raise InvalidInput(f"{self.episodes} episodes are not possible.", f"From 1 to {MAX_EPISODES}.")
         if not FRAMES[0] <= self.frames <= FRAMES[2]:

@@ -83,6 +83,8 @@ def can_record(variant: Variant) -> str:
 
     if find_spec("cv2") is None:
         return "The tile world is not installed (pip install 'rilaas[learn]'), so nothing can be recorded."
+    if not variant.manifest.get("inputs"):
+        return "Only driving models are recorded by the hub."
     try:
         check_driving(signature_of(variant.manifest))
     except RilaasError as error:

@@ -141,13 +141,7 @@ _HEAVY = (*_UNUSED, "variant__manifest", "job__log", "dataset_version__info")
 
 
 def _find(person: Person, run_id: int) -> Run:
-    run = (
-        visible_runs(person)
-        .select_related(*_PARTS)
-        .defer(*_UNUSED)
-        .filter(pk=run_id)
-        .first()
-    )
+    run = visible_runs(person).select_related(*_PARTS).defer(*_UNUSED).filter(pk=run_id).first()
     if run is None:
         raise NotFound(f"There is no run {run_id}, or it is not shared with you.", "The page Jobs lists yours.")
     return run
