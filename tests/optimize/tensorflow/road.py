@@ -13,12 +13,24 @@ from tests.infer.onnx_graph import graph_of, random
 LITERT = Target("cpu", "litert")
 
 
-def network():
-    """(N, 3, 12, 16) pictures to (N, 2) commands; the first dense layer reads a flattened picture."""
+def network(normalized=False):
+    """(N, 3, 12, 16) pictures to (N, 2) commands; the first dense layer reads a flattened picture.
+
+    Args:
+        normalized: Whether pictures are normalized by the network, as the document's are.
+    """
+    first = [("BatchNormalization", "image s s s t", "normal")] if normalized else []
+    seen = "normal" if normalized else "image"
     return Network.of_onnx(
         graph_of(
             [
-                ("Conv", "image c1 d1", "a", {"strides": [2, 2], "pads": [1, 1, 1, 1]}),
+                *first,
+                (
+                    "Conv",
+                    f"{seen} c1 d1",
+                    "a",
+                    {"strides": [2, 2], "pads": [1, 1, 1, 1]},
+                ),
                 ("Relu", "a", "b"),
                 ("Conv", "b c2 d2", "c"),
                 ("Relu", "c", "d"),
@@ -29,6 +41,8 @@ def network():
             ],
             {"image": ("batch", 3, 12, 16)},
             {
+                "s": random(3, low=0.5, high=0.8),
+                "t": random(3, low=0.8, high=1.2),
                 "c1": random(8, 3, 3, 3, low=-0.4, high=0.4),
                 "d1": random(8),
                 "c2": random(12, 8, 3, 3, low=-0.2, high=0.2),

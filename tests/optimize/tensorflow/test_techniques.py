@@ -195,3 +195,12 @@ def test_every_recipe_of_the_document_is_there_with_its_parameters():
     for name in names:
         (only,) = read_recipe(name).passes
         assert only == make_pass(only.name, {})  # the defaults are the document's
+
+
+@pytest.mark.parametrize("name", ["aware", "prune_cluster_aware"])
+def test_a_network_that_begins_with_normalization_as_the_documents_does_can_be_trained(name):
+    before = network(normalized=True)
+    found, kernels, *_ = answers(applied(f"tensorflow.{name}", before=before, **SHORT[name]))
+    wanted, *_ = answers(before)
+    assert np.mean((found - wanted) ** 2) / wanted.var() < ERROR[name]
+    assert kernels == Kernels(4, 3)  # the toolkit leaves normalization float, and what reads it
