@@ -59,7 +59,7 @@ def run(job: Mapping[str, Any], say: Say) -> None:
     recipes = [*(read_recipe(name) for name in job["recipes"])]
     if job["recipe_toml"]:
         recipes.append(recipe_of(parse_toml(job["recipe_toml"], "the recipe"), "the recipe"))
-    steps = _Steps(say, _weights(job, len(recipes)))
+    steps = _Steps(say, _weights(job, recipes))
     with steps.next("samples"):
         data = _data(job, subject, place, steps)
     work = _Work(job, subject, recipes, data, place, steps)
@@ -69,10 +69,11 @@ def run(job: Mapping[str, Any], say: Say) -> None:
     say({"made": [{"name": name, "failed": failed} for name, failed in work.pack(out, rows)]})
 
 
-def _weights(job: Mapping[str, Any], recipes: int) -> list[float]:
-    """Shares of the time, roughly: samples, each recipe, measuring, each drive."""
-    drives = [4.0] * (recipes + 1) if job["suite"] else []
-    return [3.0 if not job["dataset"] else 0.5, *[5.0] * recipes, 2.0, *drives, 1.0]
+def _weights(job: Mapping[str, Any], recipes: Sequence[Recipe]) -> list[float]:
+    """Shares of the time, roughly: samples, each recipe, measuring, each drive, layers."""
+    makes = [40.0 if "training" in recipe.needs else 2.0 for recipe in recipes]
+    drives = [0.4 * job["episodes"]] * (len(recipes) + 1) if job["suite"] else []
+    return [job["frames"] / 100.0 if job["frames"] else 1.0, *makes, 7.0, *drives, 2.0]
 
 
 @dataclass(eq=False)
@@ -83,7 +84,8 @@ class _Steps:
     weights: list[float]
     _done: int = -1
     _name: str = ""
-    _said: str = field(default="")
+    _said: str = ""
+    _pass: str = ""
 
     @contextmanager
     def next(self, name: str) -> Iterator[None]:
@@ -100,6 +102,10 @@ class _Steps:
         own = self.weights[self._done] if self._done < len(self.weights) else 1.0
         share = (sum(self.weights[: self._done]) + own * min(1.0, max(0.0, share))) / sum(self.weights)
         text = f"{self._name}: {words}" if words else self._name
+        pass_ = words.partition(":")[0]  # "pass 2 of 4, finetune: epoch 3 of 10, about 20 s left"
+        if pass_.startswith("pass ") and pass_ != self._pass:
+            self._pass = pass_
+            self.line(f"{self._name}, {pass_}.")
         key = f"{share:.3f}{text}"
         if key != self._said:
             self._said = key
