@@ -31,7 +31,7 @@ def test_a_pass_is_named_as_its_registry_line(name):
         ("tensorflow.prune", {"initial": 0.5, "final": 0.4}, "below initial"),
         ("tensorflow.prune", {"epochs": 0}, "at least 1"),
         ("tensorflow.prune", {"frequency": 0}, "at least 1 step"),
-        ("tensorflow.aware", {"lr": -1.0}, "above 0"),
+        ("tensorflow.aware", {"learning_rate": -1.0}, "above 0"),
         ("tensorflow.aware", {"share": 1.5}, "not within"),
         ("tensorflow.aware", {"toward": "teacer"}, "Did you mean 'teacher'"),
         ("tensorflow.cluster_aware", {"clusters": 1}, "not within 2 and 256"),

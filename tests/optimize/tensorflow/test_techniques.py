@@ -25,12 +25,18 @@ SHORT = {
     "float16": {},
     "integer": {},
     "integer_float": {},
-    "aware": {"epochs": 2, "share": 1.0, "batch": 16, "lr": 1e-4},
-    "prune": {"epochs": 1, "batch": 16, "lr": 1e-4},
-    "prune_dynamic": {"epochs": 1, "batch": 16, "lr": 1e-4},
-    "cluster_aware": {"cluster_epochs": 1, "batch": 16, "lr": 1e-4},
-    "prune_aware": {"prune_epochs": 1, "aware_epochs": 1, "batch": 16, "lr": 1e-4},
-    "prune_cluster_aware": {"prune_epochs": 1, "cluster_epochs": 1, "aware_epochs": 1, "batch": 16, "lr": 1e-4},
+    "aware": {"epochs": 2, "share": 1.0, "batch": 16, "learning_rate": 1e-4},
+    "prune": {"epochs": 1, "batch": 16, "learning_rate": 1e-4},
+    "prune_dynamic": {"epochs": 1, "batch": 16, "learning_rate": 1e-4},
+    "cluster_aware": {"cluster_epochs": 1, "batch": 16, "learning_rate": 1e-4},
+    "prune_aware": {"prune_epochs": 1, "aware_epochs": 1, "batch": 16, "learning_rate": 1e-4},
+    "prune_cluster_aware": {
+        "prune_epochs": 1,
+        "cluster_epochs": 1,
+        "aware_epochs": 1,
+        "batch": 16,
+        "learning_rate": 1e-4,
+    },
 }
 # Mean squared error of what the float network answers, of the variance of its answers, at most.
 ERROR = {
@@ -120,7 +126,7 @@ def test_training_without_clusters_has_many_values(made):
 
 def test_training_goes_toward_targets_where_there_are_some_and_toward_the_teacher_else():
     given = context(training=samples(64, 1, targets=True))  # targets are one more than the network answers
-    fields = {"epochs": 30, "share": 1.0, "batch": 16, "lr": 3e-3}
+    fields = {"epochs": 30, "share": 1.0, "batch": 16, "learning_rate": 3e-3}
     off = {
         toward: float((answers(applied("tensorflow.aware", given, toward=toward, **fields))[0] - _wanted()).mean())
         for toward in ("auto", "teacher")
@@ -149,7 +155,7 @@ def test_training_needs_training_data_and_targets_where_they_are_asked_for():
 
 def test_a_training_that_diverges_says_so():
     with pytest.raises(ModelFailed, match=r"pruning diverged.*finite"):
-        applied("tensorflow.prune", lr=1e30, epochs=3, batch=16)
+        applied("tensorflow.prune", learning_rate=1e30, epochs=3, batch=16)
 
 
 def test_a_finished_file_cannot_be_optimized_again(made):

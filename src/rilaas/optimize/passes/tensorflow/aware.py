@@ -32,14 +32,14 @@ class Aware:
     Attributes:
         epochs: Times that the rows are seen.
         share: Of the training part that is used.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         batch: Samples of one step.
         toward: ``auto``, ``targets`` or ``teacher``.
     """
 
     epochs: int = 20
     share: float = 0.1
-    lr: float = 1e-3
+    learning_rate: float = 1e-3
     batch: int = 128
     toward: str = "auto"
 
@@ -48,14 +48,14 @@ class Aware:
     version: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        check_training(epochs=(self.epochs,), lr=self.lr, batch=self.batch, toward=self.toward)
+        check_training(epochs=(self.epochs,), learning_rate=self.learning_rate, batch=self.batch, toward=self.toward)
         check_share("share", self.share)
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
         framework, made = begin(network, context)
         with lesson_of(made, context, self.name, share=self.share, batch=self.batch, toward=self.toward) as lesson:
-            stage = Stage("quantization-aware training", self.epochs, self.lr, 0.1, _DONE)
+            stage = Stage("quantization-aware training", self.epochs, self.learning_rate, 0.1, _DONE)
             aware = quantize(framework, made, lesson, context, stage)
         return tflite_of(framework, aware, by_default(framework))
 
@@ -66,9 +66,9 @@ class ClusterAware:
 
     Attributes:
         clusters: Distinct values of each output channel of a convolution, and of each dense layer.
-        cluster_epochs: Of clustering, at a hundredth of ``lr``.
+        cluster_epochs: Of clustering, at a hundredth of ``learning_rate``.
         aware_epochs: Of quantization-aware training.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         batch: Samples of one step.
         toward: ``auto``, ``targets`` or ``teacher``.
     """
@@ -76,7 +76,7 @@ class ClusterAware:
     clusters: int = 8
     cluster_epochs: int = 3
     aware_epochs: int = 1
-    lr: float = 1e-3
+    learning_rate: float = 1e-3
     batch: int = 128
     toward: str = "auto"
 
@@ -86,7 +86,7 @@ class ClusterAware:
 
     def __post_init__(self) -> None:
         epochs = (self.cluster_epochs, self.aware_epochs)
-        check_training(epochs=epochs, lr=self.lr, batch=self.batch, toward=self.toward)
+        check_training(epochs=epochs, learning_rate=self.learning_rate, batch=self.batch, toward=self.toward)
         _check_clusters(self.clusters)
 
     def apply(self, network: Network, context: Context) -> Network:
@@ -94,11 +94,11 @@ class ClusterAware:
         framework, made = begin(network, context)
         middle = _between(self.cluster_epochs, self.aware_epochs)
         with lesson_of(made, context, self.name, share=1.0, batch=self.batch, toward=self.toward) as lesson:
-            stage = Stage("clustering", self.cluster_epochs, self.lr * _SLOW, 0.1, middle)
+            stage = Stage("clustering", self.cluster_epochs, self.learning_rate * _SLOW, 0.1, middle)
             clustered = cluster(
                 framework, made, lesson, context, stage, clusters=self.clusters, per_channel=True, keep_zeros=False
             )
-            stage = Stage("cluster-preserving training", self.aware_epochs, self.lr, middle, _DONE)
+            stage = Stage("cluster-preserving training", self.aware_epochs, self.learning_rate, middle, _DONE)
             scheme = framework.tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme()
             aware = quantize(framework, clustered, lesson, context, stage, scheme)
         return tflite_of(framework, aware, by_default(framework))
@@ -111,9 +111,9 @@ class PruneAware:
     Attributes:
         sparsity: Share of the weights of each layer that become zero.
         frequency: Steps between two choices of the weights that are zero, at most.
-        prune_epochs: Of pruning, at a hundredth of ``lr``.
+        prune_epochs: Of pruning, at a hundredth of ``learning_rate``.
         aware_epochs: Of quantization-aware training.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         batch: Samples of one step.
         toward: ``auto``, ``targets`` or ``teacher``.
     """
@@ -122,7 +122,7 @@ class PruneAware:
     frequency: int = 100
     prune_epochs: int = 5
     aware_epochs: int = 3
-    lr: float = 1e-3
+    learning_rate: float = 1e-3
     batch: int = 128
     toward: str = "auto"
 
@@ -132,7 +132,7 @@ class PruneAware:
 
     def __post_init__(self) -> None:
         epochs = (self.prune_epochs, self.aware_epochs)
-        check_training(epochs=epochs, lr=self.lr, batch=self.batch, toward=self.toward)
+        check_training(epochs=epochs, learning_rate=self.learning_rate, batch=self.batch, toward=self.toward)
         _check_sparsity(self.sparsity, self.frequency)
 
     def apply(self, network: Network, context: Context) -> Network:
@@ -143,9 +143,9 @@ class PruneAware:
             own = framework.tfmot.sparsity.keras
             frequency = frequency_of(self.frequency, lesson.steps * self.prune_epochs)
             schedule = own.ConstantSparsity(self.sparsity, begin_step=0, frequency=frequency)
-            stage = Stage("pruning", self.prune_epochs, self.lr * _SLOW, 0.1, middle)
+            stage = Stage("pruning", self.prune_epochs, self.learning_rate * _SLOW, 0.1, middle)
             pruned = prune(framework, made, lesson, context, stage, schedule)
-            stage = Stage("prune-preserving training", self.aware_epochs, self.lr, middle, _DONE)
+            stage = Stage("prune-preserving training", self.aware_epochs, self.learning_rate, middle, _DONE)
             scheme = framework.tfmot.experimental.combine.Default8BitPrunePreserveQuantizeScheme()
             aware = quantize(framework, pruned, lesson, context, stage, scheme)
         return tflite_of(framework, aware, by_default(framework))
@@ -159,10 +159,10 @@ class PruneClusterAware:
         sparsity: Share of the weights of each layer that become zero.
         frequency: Steps between two choices of the weights that are zero, at most.
         clusters: Distinct values of each tensor of weights; zero is one of them.
-        prune_epochs: Of pruning, at a hundredth of ``lr``.
-        cluster_epochs: Of clustering, at ``lr`` as in the scripts.
+        prune_epochs: Of pruning, at a hundredth of ``learning_rate``.
+        cluster_epochs: Of clustering, at ``learning_rate`` as in the scripts.
         aware_epochs: Of quantization-aware training.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         batch: Samples of one step.
         toward: ``auto``, ``targets`` or ``teacher``.
     """
@@ -173,7 +173,7 @@ class PruneClusterAware:
     prune_epochs: int = 5
     cluster_epochs: int = 5
     aware_epochs: int = 3
-    lr: float = 1e-3
+    learning_rate: float = 1e-3
     batch: int = 128
     toward: str = "auto"
 
@@ -183,7 +183,7 @@ class PruneClusterAware:
 
     def __post_init__(self) -> None:
         epochs = (self.prune_epochs, self.cluster_epochs, self.aware_epochs)
-        check_training(epochs=epochs, lr=self.lr, batch=self.batch, toward=self.toward)
+        check_training(epochs=epochs, learning_rate=self.learning_rate, batch=self.batch, toward=self.toward)
         _check_sparsity(self.sparsity, self.frequency)
         _check_clusters(self.clusters)
 
@@ -196,13 +196,15 @@ class PruneClusterAware:
             own = framework.tfmot.sparsity.keras
             frequency = frequency_of(self.frequency, lesson.steps * self.prune_epochs)
             schedule = own.ConstantSparsity(self.sparsity, begin_step=0, frequency=frequency)
-            stage = Stage("pruning", self.prune_epochs, self.lr * _SLOW, 0.1, first)
+            stage = Stage("pruning", self.prune_epochs, self.learning_rate * _SLOW, 0.1, first)
             pruned = prune(framework, made, lesson, context, stage, schedule)
-            stage = Stage("sparsity-preserving clustering", self.cluster_epochs, self.lr, first, second)
+            stage = Stage("sparsity-preserving clustering", self.cluster_epochs, self.learning_rate, first, second)
             clustered = cluster(
                 framework, pruned, lesson, context, stage, clusters=self.clusters, per_channel=False, keep_zeros=True
             )
-            stage = Stage("prune- and cluster-preserving training", self.aware_epochs, self.lr, second, _DONE)
+            stage = Stage(
+                "prune- and cluster-preserving training", self.aware_epochs, self.learning_rate, second, _DONE
+            )
             scheme = framework.tfmot.experimental.combine.Default8BitClusterPreserveQuantizeScheme(
                 preserve_sparsity=True
             )

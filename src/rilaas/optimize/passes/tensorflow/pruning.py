@@ -35,7 +35,7 @@ class Prune:
         final: Share of zeros at the last.
         frequency: Steps between two choices of the weights that are zero, at most.
         epochs: Times that the training part is seen.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         batch: Samples of one step.
         toward: ``auto``, ``targets`` or ``teacher``.
     """
@@ -44,7 +44,7 @@ class Prune:
     final: float = 0.40
     frequency: int = 100
     epochs: int = 2
-    lr: float = 1e-3
+    learning_rate: float = 1e-3
     batch: int = 128
     toward: str = "auto"
 
@@ -69,7 +69,7 @@ class PruneDynamic:
         final: Share of zeros at the last.
         frequency: Steps between two choices of the weights that are zero, at most.
         epochs: Times that the training part is seen.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         batch: Samples of one step.
         toward: ``auto``, ``targets`` or ``teacher``.
     """
@@ -78,7 +78,7 @@ class PruneDynamic:
     final: float = 0.40
     frequency: int = 100
     epochs: int = 2
-    lr: float = 1e-3
+    learning_rate: float = 1e-3
     batch: int = 128
     toward: str = "auto"
 
@@ -100,7 +100,7 @@ def _pruned(
     framework, made = begin(network, context)
     with lesson_of(made, context, own.name, share=1.0, batch=own.batch, toward=own.toward) as lesson:
         schedule = _schedule(framework, own, lesson.steps * own.epochs)
-        stage = Stage("pruning", own.epochs, own.lr, 0.1, 0.9)
+        stage = Stage("pruning", own.epochs, own.learning_rate, 0.1, 0.9)
         pruned = prune(framework, made, lesson, context, stage, schedule)
     return tflite_of(framework, pruned, settings(framework))
 
@@ -115,7 +115,7 @@ def _schedule(framework: Framework, own: Prune | PruneDynamic, steps: int) -> An
 
 
 def _check(own: Prune | PruneDynamic) -> None:
-    check_training(epochs=(own.epochs,), lr=own.lr, batch=own.batch, toward=own.toward)
+    check_training(epochs=(own.epochs,), learning_rate=own.learning_rate, batch=own.batch, toward=own.toward)
     check_share("initial", own.initial, high=0.99)
     check_share("final", own.final, high=0.99)
     if own.final < own.initial:

@@ -30,14 +30,14 @@ class Stage:
     Attributes:
         words: What progress calls it.
         epochs: Times that all rows are seen.
-        lr: Learning rate of Adam.
+        learning_rate: Learning rate of Adam.
         start: Share of the pass that is done before it.
         end: Share that is done after it.
     """
 
     words: str
     epochs: int
-    lr: float
+    learning_rate: float
     start: float
     end: float
 
@@ -115,7 +115,7 @@ def train(
     """
     keras, model = framework.keras, made.model
     context.tell(stage.start, stage.words)
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate=stage.lr), loss="mse")
+    model.compile(optimizer=keras.optimizers.Adam(learning_rate=stage.learning_rate), loss="mse")
     listeners = keras.callbacks.CallbackList(list(callbacks), model=model)
     listeners.on_train_begin()
     for epoch in range(stage.epochs):
@@ -128,7 +128,7 @@ def train(
             if not np.isfinite(loss):
                 raise ModelFailed(
                     f"{stage.words} diverged in epoch {epoch + 1}, step {step + 1}: the loss is not finite.",
-                    f"Try a smaller lr than {stage.lr:g}.",
+                    f"Try a smaller learning_rate than {stage.learning_rate:g}.",
                 )
             done = (epoch * lesson.steps + step + 1) / (stage.epochs * lesson.steps)
             share = stage.start + (stage.end - stage.start) * done
@@ -136,7 +136,10 @@ def train(
         listeners.on_epoch_end(epoch)
     listeners.on_train_end()
     if not all(np.isfinite(weights).all() for weights in model.get_weights()):
-        raise ModelFailed(f"{stage.words} diverged: a weight is not finite.", f"Try a smaller lr than {stage.lr:g}.")
+        raise ModelFailed(
+            f"{stage.words} diverged: a weight is not finite.",
+            f"Try a smaller learning_rate than {stage.learning_rate:g}.",
+        )
 
 
 def _one_step(made: KerasModel, lesson: Lesson, rows: NDArray[np.int64]) -> float:
@@ -146,12 +149,12 @@ def _one_step(made: KerasModel, lesson: Lesson, rows: NDArray[np.int64]) -> floa
     return float(np.ravel(made.model.train_on_batch(inputs, lesson.answers(rows)))[0])
 
 
-def check_training(*, epochs: Sequence[int], lr: float, batch: int, toward: str) -> None:
+def check_training(*, epochs: Sequence[int], learning_rate: float, batch: int, toward: str) -> None:
     """Raise ``InvalidInput`` where fields of a training pass are out of bounds."""
     if min(epochs) < 1 or batch < 1:
         raise InvalidInput(f"epochs = {tuple(epochs)}, batch = {batch}: each is at least 1.")
-    if not (math.isfinite(lr) and lr > 0):
-        raise InvalidInput(f"lr = {lr:g}: it is above 0.", "The document's is 0.001.")
+    if not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise InvalidInput(f"learning_rate = {learning_rate:g}: it is above 0.", "The document's is 0.001.")
     if toward not in TOWARD:
         raise InvalidInput(f"toward = {toward!r}.", did_you_mean(toward, TOWARD))
 
