@@ -153,8 +153,11 @@ def _judge(task: str, options: OptimizeOptions, settings: Settings, output: Outp
 
 
 def _followed(workshop: Workshop, recipes: list[Recipe]) -> tuple[list[Row], tuple[str, ...]]:
+    from rilaas.optimize.row import front_of
+
     workshop.make(recipes)
-    return workshop.rows(), ()
+    rows = workshop.rows()
+    return rows, front_of(rows)
 
 
 def _searched(workshop: Workshop, options: OptimizeOptions) -> tuple[list[Row], tuple[str, ...]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rilaas.core import ModelFailed, RilaasError
 from rilaas.infer.target import Target, processor_features
 from rilaas.optimize.cache import Cache, key_of
 from rilaas.optimize.network import Network
@@ -131,7 +132,16 @@ def _version(name: str) -> str:
 
 
 def _apply(made: Pass, network: Network, context: Context) -> Network:
-    result = made.apply(network, context)
+    try:
+        result = made.apply(network, context)
+    except RilaasError:
+        raise
+    except Exception as error:  # toolkits raise anything where a graph is one that they do not know
+        said = " ".join(str(error).split())
+        raise ModelFailed(
+            f"The pass {made.name} failed on this network: {type(error).__name__}: {said:.500}",
+            "Leave the pass away, or try another that does the same; RILAAS_DEBUG=1 shows the traceback.",
+        ) from error
     check_weights_are_finite(result, made.name)
     return result
 

@@ -14,6 +14,7 @@ from rilaas.optimize.engine import Step
 from rilaas.optimize.gate import Gate, Violation
 from rilaas.optimize.gate import mse_ratio as _mse_ratio
 from rilaas.optimize.measured import Driven, Measured
+from rilaas.optimize.pareto import pareto_ranks
 from rilaas.optimize.recipe import Recipe
 from rilaas.report.metric import RESAMPLES
 
@@ -92,6 +93,13 @@ def baseline_of(rows: Sequence[Row], row: Row) -> Row | None:
 def mse_ratio(row: Measured, base: Measured) -> Interval:
     """Mean squared error of one against another's; see ``gate.mse_ratio``."""
     return _mse_ratio(row, base)
+
+
+def front_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Names of those that keep their gate and that no other one beats in both time and error."""
+    kept = [row for row in rows if not row.violations]
+    ranks = pareto_ranks([(row.measured.p50_s, row.measured.mse) for row in kept])
+    return tuple(row.name for row, rank in zip(kept, ranks, strict=True) if rank == 0)
 
 
 @functools.lru_cache(maxsize=128)

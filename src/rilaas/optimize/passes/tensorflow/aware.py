@@ -14,6 +14,7 @@ from typing import ClassVar
 from rilaas.core import InvalidInput
 from rilaas.optimize.network import Network
 from rilaas.optimize.passes.contract import Context, check_share
+from rilaas.optimize.passes.fold import FoldNormalization
 from rilaas.optimize.passes.tensorflow.flatbuffer import tflite_of
 from rilaas.optimize.passes.tensorflow.post_training import begin, by_default
 from rilaas.optimize.passes.tensorflow.toolkit import cluster, frequency_of, prune, quantize
@@ -91,7 +92,7 @@ class ClusterAware:
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
-        framework, made = begin(network, context)
+        framework, made = begin(_folded(network, context), context)
         middle = _between(self.cluster_epochs, self.aware_epochs)
         with lesson_of(made, context, self.name, share=1.0, batch=self.batch, toward=self.toward) as lesson:
             stage = Stage("clustering", self.cluster_epochs, self.learning_rate * _SLOW, 0.1, middle)
@@ -137,7 +138,7 @@ class PruneAware:
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
-        framework, made = begin(network, context)
+        framework, made = begin(_folded(network, context), context)
         middle = _between(self.prune_epochs, self.aware_epochs)
         with lesson_of(made, context, self.name, share=1.0, batch=self.batch, toward=self.toward) as lesson:
             own = framework.tfmot.sparsity.keras
@@ -189,7 +190,7 @@ class PruneClusterAware:
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
-        framework, made = begin(network, context)
+        framework, made = begin(_folded(network, context), context)
         first = _between(self.prune_epochs, self.cluster_epochs + self.aware_epochs)
         second = _between(self.prune_epochs + self.cluster_epochs, self.aware_epochs)
         with lesson_of(made, context, self.name, share=1.0, batch=self.batch, toward=self.toward) as lesson:
@@ -226,3 +227,8 @@ def _check_sparsity(sparsity: float, frequency: int) -> None:
 def _check_clusters(clusters: int) -> None:
     if not 2 <= clusters <= _MOST_CLUSTERS:
         raise InvalidInput(f"clusters = {clusters} is not within 2 and {_MOST_CLUSTERS}.")
+
+
+def _folded(network: Network, context: Context) -> Network:
+    """Without normalizations of its own: the toolkit's preserving schemes know none (TFMOT 0.8.1 raises there)."""
+    return FoldNormalization().apply(network, context)
