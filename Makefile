@@ -48,7 +48,7 @@ bench: $(VENV)/.dev  ## Measure; results on the screen and in out/
 	@mkdir -p out
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py --json out/$$each.json; done
 
-BENCHMARKS := authorization balance cli distance hub hub_load metrics policy recording serving suite_speed tile_world wire
+BENCHMARKS := authorization balance cli contention distance hub hub_load metrics optimize policy recording serving suite_speed tile_world wire
 PACKAGES := bubblewrap openssh-client redis-server postgresql prometheus chromium chromium-driver
 
 docs: $(VENV)/.dev  ## Check that the documentation is true: its commands and code are run
