@@ -10,7 +10,6 @@ was wanted. Ratios are against torch eager in float32 in the same run, one threa
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time

@@ -52,7 +52,8 @@ class Distill(Learning):
     learning_rate: float = 2e-3
     rate: str = "cosine"
     toward: str = "teacher"
-    mix: float = 1.0
+    mix: float = 0.5
+    shift: float = 0.08
     jitter: float = 0.15
     repeat: int = 4
     width: float = 0.5

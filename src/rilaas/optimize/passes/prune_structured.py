@@ -44,8 +44,9 @@ class PruneStructured(Learning):
     epochs: int = 20
     learning_rate: float = 1e-3
     rate: str = "cosine"
+    mix: float = 0.5
+    shift: float = 0.08
     jitter: float = 0.15
-    mix: float = 1.0
     repeat: int = 4
     ratio: float = 0.5
     scope: str = "layer"
