@@ -57,6 +57,7 @@ def test_recorded_targets_count_beside_the_teacher(network):
         "epochs": 10,
         "batch": 32,
         "mix": 0.0,
+        "shift": 0.0,
         "jitter": 0.0,
         "repeat": 1,
         "channels": (8,),
