@@ -1,4 +1,8 @@
-"""How far the answers of several networks are from what was to be answered, and from one of them."""
+"""How far the answers of several networks are from what was to be answered, and from one of them.
+
+Samples are asked one by one, as a robot asks: a network that measures the ranges of its activations at run time
+measures them over a whole batch, and answers otherwise there.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,6 @@ from rilaas.optimize.samples import Samples
 
 MAX_ELEMENTS = 64
 """Of one output: up to here each element has its own error; above, a sample's largest difference stands for all."""
-
-_BATCH = 32
 
 Answers = Mapping[str, NDArray[Any]]
 
@@ -35,7 +37,7 @@ class Deviation:
 
 @dataclass(eq=False)
 class _Sums:
-    """What is kept of one network while batches go by."""
+    """What is kept of one network while samples go by."""
 
     squared_error: list[NDArray[np.float64]] = field(default_factory=list)
     difference: list[NDArray[np.float32]] = field(default_factory=list)
@@ -43,7 +45,7 @@ class _Sums:
 
 
 def deviations(sessions: Sequence[Session], names: Sequence[str], reference: int, test: Samples) -> list[Deviation]:
-    """Compare, batch by batch, so that large outputs need no large memory.
+    """Compare, sample by sample, so that large outputs need no large memory.
 
     Args:
         sessions: The networks; the same inputs and outputs.
@@ -55,12 +57,11 @@ def deviations(sessions: Sequence[Session], names: Sequence[str], reference: int
         InvalidInput: Targets do not fit the outputs.
         ModelFailed: A network's outputs have other names or shapes than the reference's.
     """
-    batch = 1 if any(_is_fixed(session) for session in sessions) else _BATCH
     sums = [_Sums() for _ in sessions]
     moments: dict[str, NDArray[np.float64]] = {}
     elements: tuple[str, ...] = ()
-    for at in range(0, len(test), batch):
-        rows = slice(at, at + batch)
+    for at in range(len(test)):
+        rows = slice(at, at + 1)
         inputs = test.inputs(rows)
         base = _answers(sessions[reference], inputs)
         wanted = _wanted(test.answers(rows), base)
@@ -86,10 +87,6 @@ def element_names(output: str, values: NDArray[Any]) -> list[str]:
         return [output]
     places = [",".join(map(str, place)) for place in np.ndindex(*values.shape[1:])]
     return [f"{output}[{place}]" for place in places]
-
-
-def _is_fixed(session: Session) -> bool:
-    return any(spec.shape[:1] == (1,) for spec in session.inputs.values())
 
 
 def _answers(session: Session, inputs: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:

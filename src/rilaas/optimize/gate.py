@@ -132,15 +132,17 @@ def check(
 
 
 def mse_ratio(measured: Measured, reference: Measured) -> Interval:
-    """Mean squared error of a variant against the float model's, with a 95 % interval over paired samples.
+    """Mean squared error of a variant against the float model's, with a 95 % interval over paired recordings.
 
     Where nobody knows the right answers, the error against the float model is added to an error that the float model
     is taken to have itself: ``1 + mse / (UNEXPLAINED * variance of its answers)``.
     """
     if measured.has_targets:
-        return ratio_interval(measured.squared_error, reference.squared_error)
+        return ratio_interval(measured.squared_error, reference.squared_error, measured.recordings)
     own = UNEXPLAINED * reference.answer_variance
-    return ratio_interval(measured.squared_error + own, np.full_like(measured.squared_error, own))
+    return ratio_interval(
+        measured.squared_error + own, np.full_like(measured.squared_error, own), measured.recordings
+    )
 
 
 def score_loss(driven: Driven, reference: Driven, metric: str = SCORE) -> Interval:

@@ -119,7 +119,7 @@ def measure(
         tell(0.2 + 0.8 * number / rounds, f"round {number + 1} of {rounds}")
         clock.round(calls)
     tell(1.0, "measured")
-    return [_measured(each, found[index], clock, index) for index, each in enumerate(opened)]
+    return [_measured(each, found[index], clock, index, test) for index, each in enumerate(opened)]
 
 
 def _check(entries: Sequence[Entry], reference: str, calls: int, rounds: int) -> None:
@@ -144,7 +144,7 @@ def _open(entry: Entry, test: Samples) -> _Open:
         session.run(one)
     load_s = time.perf_counter() - start
     data, kernels = path.read_bytes(), session.kernels()
-    if target.precision == "int8" and kernels is None:
+    if target.precision == "int8" and (kernels is None or not kernels.total):
         total, integer = integer_products(network)
         kernels = None if integer else Kernels(total, 0)
     policy = load(entry.folder, threads=target.threads)
@@ -230,7 +230,7 @@ def times_of(ask: Callable[[Any], Any], inputs: Sequence[Any], calls: int) -> li
     return times
 
 
-def _measured(opened: _Open, deviation: Deviation, clock: _Clock, index: int) -> Measured:
+def _measured(opened: _Open, deviation: Deviation, clock: _Clock, index: int, test: Samples) -> Measured:
     def array(values: list[float]) -> NDArray[np.float64]:
         return np.array(values, np.float64)
 
@@ -251,4 +251,6 @@ def _measured(opened: _Open, deviation: Deviation, clock: _Clock, index: int) ->
         notes=opened.entry.notes,
         has_targets=deviation.has_targets,
         answer_variance=deviation.answer_variance,
+        recordings=test.groups,
+        rounds=len(clock.loads),
     )

@@ -53,6 +53,8 @@ class Measured:
         has_targets: Whether errors are against what was to be answered; else they are against the float model.
         answer_variance: Of the float model's answers over the test samples, mean over all outputs: the error of
             somebody who always gives the mean answer.
+        recordings: (N,) which recording each test sample comes from; None where nobody knows.
+        rounds: That times come from, the same number from each, in order; 0 where nobody knows.
     """
 
     name: str
@@ -71,6 +73,8 @@ class Measured:
     notes: tuple[str, ...] = field(default=())
     has_targets: bool = True
     answer_variance: float = 0.0
+    recordings: NDArray[np.int64] | None = None
+    rounds: int = 0
 
     @property
     def mse(self) -> float:
@@ -90,7 +94,7 @@ class Measured:
     @property
     def is_really_integer(self) -> bool | None:
         """Whether it computes with integers where its target says so; None where nobody can tell."""
-        if not self.wanted_integer or self.kernels is None:
+        if not self.wanted_integer or self.kernels is None or not self.kernels.total:
             return None
         return self.kernels.integer > 0
 

@@ -62,7 +62,7 @@ def variants_table(rows: Sequence[Row], reference: Row, front: Sequence[str]) ->
         "Times of the weights alone, one sample, the input ready in memory, "
         f"n={len(reference.measured.compute_s)} calls each in alternating rounds. Speed against "
         f"{against}. MSE against {reference.name} on "
-        f"{len(reference.measured.squared_error)} test samples, in pairs. 95 % intervals."
+        f"{samples_words(reference)}, in pairs. 95 % intervals."
     )
     if any(row.name in front for row in rows):
         note += " * Nobody beats it in time, error and size."
@@ -148,7 +148,8 @@ def closed_loop_table(rows: Sequence[Row], reference: Row) -> Table | None:
     note = (
         f"Each variant drives {first.suite or 'the suite'} with its own measured latency, on the same seeds. Score "
         f"lost: {reference.name} less the variant, in pairs; the interval leaves out 0 where the difference can "
-        "be measured."
+        "be measured. The world moves in steps of 1 ms: latencies are rounded to these, and two below half a step "
+        "drive alike."
     )
     return Table("Closed loop", columns, tuple(cells), note)
 
@@ -208,6 +209,13 @@ def interval_words(value: Interval, digits: int = 2) -> str:
         return "-"
     low, high = f"{value.low:.{digits}f}", f"{value.high:.{digits}f}"
     return f"{value.mean:.{digits}f} [{low}{' to ' if value.low < 0 else '-'}{high}]"
+
+
+def samples_words(row: Row) -> str:
+    """How many samples, and of how many recordings: those are what intervals are drawn from."""
+    count, recordings = len(row.measured.squared_error), row.measured.recordings
+    of = "" if recordings is None else f" of {len(np.unique(recordings))} recordings"
+    return f"{count} test samples{of}"
 
 
 def _mean_words(values: np.ndarray | None) -> str:

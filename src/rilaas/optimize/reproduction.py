@@ -10,7 +10,7 @@ from rilaas.optimize.bootstrap import Interval
 from rilaas.optimize.gate import mse_ratio
 from rilaas.optimize.published import DEFECTS, TABLES, PublishedRow, PublishedTable
 from rilaas.optimize.published_online import F_SOURCE, F_TITLE, F
-from rilaas.optimize.report_tables import closed_loop_table, interval_words, notes_table
+from rilaas.optimize.report_tables import closed_loop_table, interval_words, notes_table, samples_words
 from rilaas.optimize.row import Row, speedup
 from rilaas.report import Cell, Table, provenance
 from rilaas.report.number import table_texts
@@ -204,9 +204,8 @@ def _ours(rows: Sequence[Row], reference: Row) -> list[str]:
                 kernels + ("" if own.is_really_integer is not False else " (float kernels)"),
             ]
         )
-    samples = len(reference.measured.squared_error)
     words = (
-        f"× float: against {reference.name} on {reference.measured.target}. {samples} test samples, 95 % intervals."
+        f"× float: against {reference.name} on {reference.measured.target}. {samples_words(reference)}, 95 % intervals."
     )
     return [*_grid(head, cells), "", words]
 

@@ -19,7 +19,7 @@ from rilaas.optimize.recipe import Recipe
 from rilaas.report.metric import RESAMPLES
 
 EAGER = "cpu/torch/fp32"
-_BLOCKS = 50
+_BLOCKS = 50  # of calls, where nobody knows the rounds
 _SPARSE, _NO_FASTER, _SLOWER, _TAIL = 0.2, 1.1, 0.95, 5.0
 _LIMITS = ("max_mse_ratio", "max_difference", "max_p99_s", "max_size_bytes", "min_speedup", "max_score_loss")
 
@@ -106,11 +106,12 @@ def front_of(rows: Sequence[Row]) -> tuple[str, ...]:
 def speedup(row: Measured, base: Measured) -> Interval:
     """Median time of one against that of another, with a 95 % interval.
 
-    Both were measured in alternating rounds, so block k of one and of the other are neighbours in time: blocks are
-    resampled in pairs, and what slowed the machine down slows both (Kuensch, The jackknife and the bootstrap for
-    general stationary observations, 1989). ``n`` counts the calls of the variant.
+    Both were measured in alternating rounds, so round k of one and of the other are neighbours in time: whole rounds
+    are resampled in pairs, for what slows the machine down slows all calls of a round (Kuensch, The jackknife and the
+    bootstrap for general stationary observations, 1989). ``n`` counts the calls of the variant.
     """
-    blocks = min(_BLOCKS, len(row.compute_s), len(base.compute_s))
+    known = row.rounds if row.rounds == base.rounds else 0
+    blocks = min(known or _BLOCKS, len(row.compute_s), len(base.compute_s))
     own, other = (_block_medians(each.compute_s, blocks) for each in (row, base))
     ratio = base.p50_s / row.p50_s
     if blocks < 2:

@@ -74,7 +74,6 @@ class Rungs:
     ) -> None:
         self._subject, self._data, self._gate = subject, data, gate
         self._seed, self._cache, self._budget_s, self._tell = seed, cache, budget_s, tell
-        self._original = (subject.network, own_target(subject.folder))
         self._spent_s = 0.0
         self.dropped: dict[str, str] = {}
         self.count = 0
@@ -127,9 +126,10 @@ class Rungs:
                 self._spent_s += seconds
             taken.setdefault(each.body, seconds)
         self._told(rung, len(candidates), len(candidates), "")(0.0, "comparing")
+        threads = candidates[0].target.threads if candidates else 1
         trials = run_trials(
             {name: (one.network, known[name].target) for name, one in made.items()},
-            self._original,
+            (self._subject.network, own_target(self._subject.folder, threads=threads)),
             self._data.validation,
             cache=self._cache,
             seed=self._seed,

@@ -5,7 +5,8 @@ Li et al., Hyperband, JMLR 18, 2018. Every recipe is trained for a few epochs; w
 times as many, until few are left for a long training. A recipe begins anew in each rung, so what is found is a recipe
 like any other, and what a rung made comes from the cache when the search is run again or was interrupted.
 
-Decisions are taken on the validation part and by measured time; the test part is seen once, by the rows at the end.
+What is made and what goes on is decided on the validation part and by measured time. The test part is seen once, by
+the rows at the end; which of these at most eight is recommended depends on whether they keep the gate there.
 """
 
 from __future__ import annotations
@@ -165,7 +166,8 @@ def _judged(
     """Measured on the test part, and driven where somebody can."""
     with tempfile.TemporaryDirectory(prefix="rilaas-search-") as place:
         folders = {REFERENCE: subject.folder}
-        entries = [Entry(REFERENCE, subject.folder, own_target(subject.folder))]
+        threads = finalists[0].candidate.target.threads
+        entries = [Entry(REFERENCE, subject.folder, own_target(subject.folder, threads=threads))]
         for each in finalists:
             name = each.candidate.name
             folders[name] = write_variant(subject, each.made, Path(place, name), name=name, record={})
@@ -206,7 +208,7 @@ def _drive(
 
 
 def _front(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Time, error, size, and what is missing of the best score; who was not driven is not held against it."""
+    """Time, error, size and score; who was not driven counts as having none."""
     table = []
     for row in rows:
         scores = row.driven.scores.get(SCORE) if row.driven is not None else None
@@ -217,7 +219,7 @@ def _front(rows: Sequence[Row]) -> tuple[str, ...]:
 
 
 def _recommended(rows: Sequence[Row]) -> str:
-    """The fastest that keeps its gate; among those that were driven, where some were."""
-    good = [row for row in rows[1:] if not row.violations]
-    judged = [row for row in good if row.driven is not None]
-    return min(judged or good, key=lambda row: row.measured.p50_s).name if good else ""
+    """The fastest that keeps its gate; where some were driven, of these alone: of the others nobody knows enough."""
+    driven = [row for row in rows[1:] if row.driven is not None]
+    good = [row for row in driven or rows[1:] if not row.violations]
+    return min(good, key=lambda row: row.measured.p50_s).name if good else ""

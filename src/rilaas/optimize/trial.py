@@ -79,8 +79,8 @@ def _key(network: Network, target: Target, original: tuple[Network, Target], val
             "trial": 1,
             "network": network.digest,
             "target": [str(target), target.threads],
-            "original": [original[0].digest, str(original[1])],
-            "data": validation.digest,
+            "original": [original[0].digest, str(original[1]), original[1].threads],
+            "data": [validation.digest, validation.seen],
             "versions": versions_of(),
             "processor": processor_features(),
         }
