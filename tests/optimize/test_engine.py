@@ -112,11 +112,12 @@ def test_data_that_a_pass_does_not_see_leave_the_cache_valid(subject, data, tmp_
     assert make(recipe, subject, other, cache=cache).steps[0].was_cached
 
 
-def test_a_changed_preprocessing_makes_everything_anew_that_saw_samples(data, subject, tmp_path):
+@pytest.mark.parametrize(("file", "text"), [("scale.py", "FACTOR = 100.0\n"), ("scale.csv", "100.0\n")])
+def test_a_changed_preprocessing_makes_everything_anew_that_saw_samples(data, subject, tmp_path, file, text):
     cache, recipe = Cache(tmp_path / "cache"), Recipe("one", ORT, (Round(),))
     make(recipe, subject, data, cache=cache)
     small_robot(tmp_path / "small")
-    (tmp_path / "small" / "scale.py").write_text("FACTOR = 100.0\n")
+    (tmp_path / "small" / file).write_text(text)
     from rilaas.optimize.subject import read_subject
     from rilaas.store import read_model_folder
 

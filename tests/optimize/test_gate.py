@@ -69,6 +69,7 @@ def test_a_quantized_artifact_without_integer_kernels_is_reported_and_caught():
     assert check(Gate(), real, FLOAT) == []
     assert check(Gate(integer=False), fake, FLOAT) == []
     assert check(Gate(), replace(fake, kernels=None), FLOAT) == []  # nobody can tell
+    assert check(Gate(), replace(fake, kernels=Kernels(0, 0)), FLOAT) == []  # the runtime fused all it has
 
 
 def test_the_error_of_default_calibration_is_caught():

@@ -1,7 +1,7 @@
 """A search tries all a little and the best for long, and decides the same when it is repeated."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -206,6 +206,47 @@ def test_only_what_keeps_the_gate_is_driven_and_a_lost_score_counts(subject, dat
     broken = {row.name: [each.limit for each in row.violations] for row in found.rows[1:]}
     assert broken["near-onnxruntime-fp32"] == ["max_score_loss"]
     assert found.recommended == "as-is-onnxruntime-fp32"
+
+
+def test_what_was_not_driven_is_not_recommended_in_place_of_what_drove_badly(subject, data, few, monkeypatch):
+    monkeypatch.setattr(searching, "_DRIVEN", 1)
+    judge = judge_of([], dict.fromkeys(("near-onnxruntime-fp32", "as-is-onnxruntime-fp32"), 50.0))
+    gate = Gate(max_mse_ratio=1.02, max_score_loss=2.0)
+    found = search(subject, data, deadline_s=None, targets=[ORT], judge=judge, gate=gate)
+    assert sum(row.driven is not None for row in found.rows) == 2
+    assert found.recommended == ""
+
+
+def test_the_float_model_is_measured_with_as_many_threads_as_the_others(subject, data, monkeypatch):
+    two, asked = Target(threads=2), []
+    monkeypatch.setattr(searching, "candidates", lambda targets: [Candidate(Body("as-is"), "", two)])
+
+    def trials(networks, original, *given, **more):
+        asked.extend([original[1]] * len(networks))
+        return {name: Trial(1.0, 1.0, BASE_S, BASE_S, 1) for name in networks}
+
+    monkeypatch.setattr(rung, "run_trials", trials)
+
+    def measured(entries, *given, **more):
+        asked.extend(each.target for each in entries)
+        return MEASURE(entries, *given, calls=1, rounds=1, **more)
+
+    monkeypatch.setattr(searching, "measure", measured)
+    search(subject, data, deadline_s=None, targets=[two])
+    assert {target.threads for target in asked} == {2}
+
+
+def test_a_trial_with_another_preprocessing_is_made_anew(subject, data, tmp_path):
+    cache, networks = Cache(tmp_path), {"same": (subject.network, ORT)}
+
+    def tried(preprocess):
+        validation = replace(data.validation, preprocess=preprocess)
+        return run_trials(networks, (subject.network, ORT), validation, cache=cache)["same"].mse
+
+    def darker(inputs):
+        return {"input": subject.preprocess(inputs)["input"] * np.float32(0.1)}
+
+    assert tried(subject.preprocess) != tried(darker)
 
 
 def test_a_deadline_that_nothing_keeps_recommends_nothing(subject, data, few):

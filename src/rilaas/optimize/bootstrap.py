@@ -87,5 +87,5 @@ def _blocks(count: int, recordings: NDArray[np.int64] | None) -> NDArray[np.int6
     if recordings is not None:
         names, block = np.unique(recordings, return_inverse=True)
         if len(names) > 1:
-            return block
-    return np.arange(count) // math.ceil(count ** (1 / 3))
+            return np.asarray(block, np.int64)
+    return np.arange(count, dtype=np.int64) // math.ceil(count ** (1 / 3))

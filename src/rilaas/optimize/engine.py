@@ -35,6 +35,7 @@ _VERSIONED = (
     "tensorflow-model-optimization",
     "ai-edge-litert",
 )
+_SILENT = ("LICENSE", "README.md", "model.toml")  # of a model folder: no hook reads these
 _SHARES = {"training": 20.0, "calibration": 2.0}  # of the time, roughly: training takes ten times what ranges take
 
 
@@ -168,7 +169,8 @@ class _Keys:
 
     def __init__(self, subject: Subject, data: Data | None, seed: int) -> None:
         self._data = data
-        self._code = [f"{file.path} {file.sha256}" for file in subject.folder.files if file.path.endswith(".py")]
+        silent = {*_SILENT, subject.folder.manifest.weights}
+        self._code = [f"{each.path} {each.sha256}" for each in subject.folder.files if each.path not in silent]
         self._said: Mapping[str, Any] = {
             "format": 1,
             "original": subject.network.digest,
@@ -181,7 +183,7 @@ class _Keys:
         """Of a pass that is applied to a network for a target."""
         seen: dict[str, Any] = {}
         if self._data is not None and made.needs:
-            # what the network sees of a sample is the work of the folder's own code
+            # what the network sees of a sample is the work of the folder's own code, and of what that reads
             seen = {"code": self._code, **{part: getattr(self._data, part).digest for part in sorted(made.needs)}}
         return key_of(
             {

@@ -204,9 +204,8 @@ def _ours(rows: Sequence[Row], reference: Row) -> list[str]:
                 kernels + ("" if own.is_really_integer is not False else " (float kernels)"),
             ]
         )
-    words = (
-        f"× float: against {reference.name} on {reference.measured.target}. {samples_words(reference)}, 95 % intervals."
-    )
+    against = f"{reference.name} on {reference.measured.target}"
+    words = f"× float: against {against}. {samples_words(reference)}, 95 % intervals."
     return [*_grid(head, cells), "", words]
 
 

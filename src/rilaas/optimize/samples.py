@@ -81,7 +81,6 @@ class Samples:
                 total.update(np.ascontiguousarray(side[name]).tobytes())
         return total.hexdigest()
 
-
     @cached_property
     def seen(self) -> str:
         """Hexadecimal hash of what the network sees of some rows: another preprocessing gives another."""
