@@ -6,7 +6,8 @@ import torch
 from onnx import numpy_helper
 
 from rilaas.core import InvalidInput, ModelFailed
-from rilaas.optimize.passes.aware import QuantizeAware
+from rilaas.optimize.passes import aware as aware_pass
+from rilaas.optimize.passes.aware import QuantizeAware, store_integers
 from rilaas.optimize.passes.aware_rounding import RoundedActivation, RoundedWeight, rounded_module
 from rilaas.optimize.passes.cluster import ClusterWeights
 from rilaas.optimize.passes.fold import FoldNormalization
@@ -63,6 +64,21 @@ def test_the_module_that_is_trained_gives_what_the_file_gives(network):
     with torch.no_grad():
         (said,) = made.module(torch.from_numpy(test.inputs()["input"]))
     np.testing.assert_allclose(said.numpy(), answers(static, test), atol=2e-3)
+
+
+@pytest.mark.parametrize("per_channel", [True, False], ids=["channels", "tensor"])
+def test_the_file_gives_what_the_module_gave_at_the_end_of_its_training(network, per_channel, monkeypatch):
+    made = []
+    monkeypatch.setattr(
+        aware_pass, "store_integers", lambda model, end: (made.append(end), store_integers(model, end))
+    )
+    learned = QuantizeAware(epochs=2, batch=32, learning_rate=3e-3, per_channel=per_channel)
+    found = learned.apply(network, context(network))
+    test = samples(64, 4)
+    with torch.no_grad():
+        (said,) = made[0].module.eval()(torch.from_numpy(test.inputs()["input"]))
+    np.testing.assert_allclose(said.numpy(), answers(found, test), atol=2e-3)
+    assert np.abs(answers(found, test) - answers(network, test)).max() > 1e-2  # training moved it by more than that
 
 
 def test_gradients_pass_the_rounding_within_the_range_and_not_outside():

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from rilaas.core import InvalidInput, MissingDependency, ModelFailed
@@ -11,7 +12,7 @@ from rilaas.optimize.cache import Cache
 from rilaas.optimize.engine import make
 from rilaas.optimize.recipe import Recipe
 from rilaas.optimize.time_left import TimeLeft
-from tests.optimize.small_robot import CALLS, Diverge, Interrupt, Rename, Round, Scale, data_of, small_robot
+from tests.optimize.small_robot import CALLS, Diverge, Interrupt, Rename, Round, Scale, data_of, edited, small_robot
 
 ORT = Target()
 
@@ -54,6 +55,19 @@ def test_passes_are_applied_in_order_and_the_original_stays(subject, data):
 def test_a_pass_sees_the_parts_it_asks_for_and_never_another(subject, data):
     make(Recipe("two", ORT, (Scale(1.5), Round())), subject, data)
     assert [seen for _, seen, _ in CALLS] == [{"training", "validation"}, {"calibration"}]
+
+
+def test_each_part_that_a_pass_sees_is_that_part_and_no_other(subject, data, monkeypatch):
+    seen = {}
+
+    def work(self, network, context):
+        seen.update({part: getattr(context, part) for part in ("training", "calibration", "validation")})
+        return network
+
+    monkeypatch.setattr(Round, "work", work)
+    monkeypatch.setattr(Round, "needs", frozenset({"training", "calibration", "validation"}))
+    make(Recipe("one", ORT, (Round(),)), subject, data)
+    assert seen == {part: getattr(data, part) for part in seen}
 
 
 def test_a_second_run_takes_everything_from_the_cache(subject, data, tmp_path):
@@ -103,6 +117,19 @@ def test_anything_that_a_result_depends_on_makes_it_anew(subject, data, tmp_path
     else:
         seed = 1
     assert not make(recipe, subject, data, cache=cache, seed=seed).steps[0].was_cached
+
+
+def test_a_pass_after_another_network_or_for_another_model_is_made_anew(subject, data, tmp_path):
+    """Recipes and models share a cache: none sees another's weights, and none another's teacher."""
+    cache = Cache(tmp_path)
+    plain = make(Recipe("one", ORT, (Round(),)), subject, data, cache=cache)
+    after = make(Recipe("two", ORT, (Scale(1.5), Round())), subject, data, cache=cache)
+    assert not after.steps[1].was_cached
+    assert after.network.digest != plain.network.digest
+    half = edited(subject.network, lambda name, array: array * np.float32(0.5 if name == "o.w" else 1))
+    back = make(Recipe("three", ORT, (Scale(2.0), Round())), replace(subject, network=half), data, cache=cache)
+    assert back.network.digest == plain.network.digest  # the same pass on the same network,
+    assert not back.steps[1].was_cached  # but of a model that would have taught something else
 
 
 def test_data_that_a_pass_does_not_see_leave_the_cache_valid(subject, data, tmp_path):

@@ -88,4 +88,5 @@ def _blocks(count: int, recordings: NDArray[np.int64] | None) -> NDArray[np.int6
         names, block = np.unique(recordings, return_inverse=True)
         if len(names) > 1:
             return np.asarray(block, np.int64)
-    return np.arange(count, dtype=np.int64) // math.ceil(count ** (1 / 3))
+    neighbours: NDArray[np.int64] = np.arange(count, dtype=np.int64) // math.ceil(count ** (1 / 3))
+    return neighbours
