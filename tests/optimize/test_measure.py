@@ -69,6 +69,25 @@ def test_a_file_of_floats_is_not_integer_whatever_its_target_says(measured):
     assert base.is_really_integer is None
 
 
+def test_what_the_processor_cannot_compute_in_is_told(subject, tmp_path, monkeypatch):
+    openvino_session = pytest.importorskip("rilaas.infer.openvino_session")
+    if openvino_session.OPENVINO.missing():
+        pytest.skip("openvino is not installed")
+    small_robot(tmp_path / "v")
+    manifest = tmp_path / "v" / "model.toml"
+    manifest.write_text(manifest.read_text().replace('"onnxruntime"', '"openvino"\nprecision = "bf16"', 1))
+    entries = [
+        Entry("float", subject.folder, ORT),
+        Entry("v", read_model_folder(tmp_path / "v"), Target.parse("cpu/openvino/bf16")),
+    ]
+    test = samples_of(subject, 4, 9)
+    monkeypatch.setattr(openvino_session, "_CAPABILITIES", {})  # a processor that has it
+    assert measure(entries, test, calls=1, rounds=1)[1].notes == ()
+    monkeypatch.setattr(openvino_session, "_CAPABILITIES", {"bf16": "NOBODY HAS THIS"})
+    words = "Computed in fp32: this processor has no arithmetic for bf16."
+    assert measure(entries, test, calls=1, rounds=1)[1].notes == (words,)
+
+
 def test_without_targets_the_float_models_answers_stand_for_them(subject, tmp_path):
     folder = variant_of(subject, tmp_path / "v", shifted(subject.network, [0.0, 0.5]))
     test = samples_of(subject, 40, 9, targets=False)

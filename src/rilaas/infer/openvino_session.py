@@ -57,10 +57,11 @@ class OpenVinoSession:
     Attributes:
         inputs: What the file takes, by name.
         outputs: What it gives, by name.
+        computes_in: What the float parts are really computed in: ``fp32`` where the processor has nothing else.
 
     Args:
         path: The ONNX file.
-        precision: What the float parts are computed in.
+        precision: What the float parts are to be computed in.
         threads: Threads to compute with.
 
     Raises:
@@ -74,10 +75,11 @@ class OpenVinoSession:
             raise InvalidInput(f"openvino computes in {', '.join(_HINTS)}, not in {precision!r}.")
         self._core = import_openvino().Core()
         self._label = path.name
+        self.computes_in = _possible(self._core, precision)
         self._config = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": _hint(self._core, precision),
+            "INFERENCE_PRECISION_HINT": _HINTS[self.computes_in],
             "PERFORMANCE_HINT": "LATENCY",
             "ENABLE_CPU_PINNING": False,  # replicas of one machine would all be pinned to the same core
             "CACHE_DIR": "",
@@ -132,6 +134,7 @@ class OpenVinoSession:
         results = [port.node for name in names for port in model.outputs if name in port.names]
         session = OpenVinoSession.__new__(OpenVinoSession)
         session._core, session._label, session._config = self._core, self._label, self._config
+        session.computes_in = self.computes_in
         session._start(openvino.Model(results, model.get_parameters(), self._label))
         return session
 
@@ -278,11 +281,11 @@ def without_telemetry() -> None:
         sender.Telemetry.send_event = lambda *_, **__: None
 
 
-def _hint(core: Any, precision: str) -> str:
-    """What OpenVINO is told to compute in; float32 where the processor has no such arithmetic."""
+def _possible(core: Any, precision: str) -> str:
+    """What OpenVINO is told to compute in; fp32 where the processor has no such arithmetic."""
     wanted = _CAPABILITIES.get(precision)
     has_it = wanted is None or wanted in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return _HINTS[precision if has_it else "fp32"]
+    return precision if has_it else "fp32"
 
 
 def _spec(label: str, port: Any) -> TensorSpec:

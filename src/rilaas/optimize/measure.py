@@ -248,9 +248,15 @@ def _measured(opened: _Open, deviation: Deviation, clock: _Clock, index: int, te
         kernels=opened.kernels,
         wanted_integer=opened.entry.target.precision == "int8",
         load_average=float(np.mean(clock.loads)),
-        notes=opened.entry.notes,
+        notes=(*opened.entry.notes, *_notes(opened)),
         has_targets=deviation.has_targets,
         answer_variance=deviation.answer_variance,
         recordings=test.groups,
         rounds=len(clock.loads),
     )
+
+
+def _notes(opened: _Open) -> Iterator[str]:
+    wanted = opened.entry.folder.manifest.precision
+    if (own := getattr(opened.session, "computes_in", wanted)) != wanted:
+        yield f"Computed in {own}: this processor has no arithmetic for {wanted}."
