@@ -140,12 +140,44 @@ def test_without_samples_the_error_is_on_drawn_inputs_and_says_so(call, robot, t
         (("--recipe", "nothing.*"), "No recipe is called like 'nothing.*'."),
         (("--preset", "fast", "--keep", "small"), "names no version"),
         (("--search",), "A search needs samples"),
+        (("--preset", "fast", "--name", "Foo/bar"), "A variant cannot be called 'Foo/bar'."),
     ],
 )
 def test_what_does_not_go_together_is_told_before_any_work(call, robot, tmp_path, arguments, words):
     done = call("optimize", tmp_path / "small", *arguments)
     assert done.code in (2, 3)
     assert words in done.error
+
+
+@pytest.mark.parametrize(
+    ("recipes", "words"),
+    [
+        (("paper.tensorrt.tf_int8",), "cuda/tensorrt/int8 is not available here"),
+        (("paper.tensorrt.*",), "None of the 6 recipes can be followed here. paper.tensorrt.tf_fp16:"),
+        (("{}",), "prune.structured cannot stand after quantize.static"),
+    ],
+)
+def test_what_no_data_could_save_is_told_before_any_are_recorded(call, tmp_path, recipes, words):
+    shutil.copytree(MODELS / "lane-following", tmp_path / "lane")
+    (tmp_path / "wrong.toml").write_text(RECIPE.format(ratio=2.0) + '[[pass]]\nname = "prune.structured"\n')
+    done = call(
+        "optimize", tmp_path / "lane", "--recipe", *(each.format(tmp_path / "wrong.toml") for each in recipes)
+    )
+    assert done.code in (2, 10)
+    assert words in done.error
+    assert "recording" not in done.err
+    assert not (tmp_path / "home" / "optimize").exists()
+
+
+def test_what_was_done_to_make_data_fit_and_what_is_not_used_is_told(call, robot, frames, recipe, tmp_path):
+    with np.load(frames) as known:
+        wide = np.repeat(known["inputs/image"], 2, axis=2)
+        np.savez(tmp_path / "wide.npz", **{"inputs/camera": wide, "expected/wheels": known["expected/command"]})
+    done = call("optimize", tmp_path / "small", "--recipe", recipe, "--dataset", tmp_path / "wide.npz", "--out", "x")
+    assert "The field camera is the input image." in done.err
+    assert "camera was resized from 16 x 8 to 8 x 8 pixels" in done.err
+    assert "Not used as a target: wheels" in done.err
+    assert "Those are called command." in done.err
 
 
 def test_a_driving_model_is_recorded_and_drives_with_its_own_latency(call, tmp_path):

@@ -52,9 +52,10 @@ def test_the_hash_is_of_the_work_and_not_of_the_name(tmp_path):
     [
         ("[gate]", "[gates]", "unknown key 'gates'.*Did you mean 'gate'"),
         ('name = "mine"', "", "'name' is missing"),
-        ('name = "mine"', 'name = "My Recipe"', "My Recipe"),
+        ('name = "mine"', 'name = "My Recipe"', "A variant cannot be called 'My Recipe'"),
         ("quantize.static", "quantize.statik", "pass 2: There is no pass 'quantize.statik'.*quantize.static"),
         ("samples", "sample", "pass 2: The pass quantize.static has no field 'sample'.*Did you mean 'samples'"),
+        ("= 64", "= -1", "mine.toml, pass 2: samples = -1"),
         ("= 64", '= "64"', "quantize.static: samples = '64'; it has to be of type int"),
         ("openvino/int8", "openvin/int8", "no runtime 'openvin'.*Did you mean 'openvino'"),
         ("cpu/openvino", "cuda/openvino", "does not exist"),
@@ -62,7 +63,20 @@ def test_the_hash_is_of_the_work_and_not_of_the_name(tmp_path):
         ('\n[[pass]]\nname = "fold.normalization"', '\n[[pass]]\nnmae = "x"', "pass 1 has no name"),
         ("[[pass]]", "[pass]", "TOML"),
     ],
-    ids=["table", "name", "no name", "pass", "field", "type", "runtime", "device", "limit", "pass name", "syntax"],
+    ids=[
+        "table",
+        "name",
+        "no name",
+        "pass",
+        "field",
+        "bounds",
+        "type",
+        "runtime",
+        "device",
+        "limit",
+        "pass name",
+        "syntax",
+    ],
 )
 def test_a_mistake_is_told_with_its_place(tmp_path, old, new, words):
     path = written(tmp_path, WHOLE.replace(old, new))

@@ -8,7 +8,7 @@ import pytest
 from rilaas.infer.session import Kernels
 from rilaas.optimize.engine import Step
 from rilaas.optimize.report import build_report
-from rilaas.optimize.row import Row, baseline_of, eager_of, speedup
+from rilaas.optimize.row import Row, baseline_of, eager_of, front_of, speedup
 from rilaas.optimize.sensitivity import LayerError
 from rilaas.report import Report
 from tests.optimize.report_rows import PRUNED, row, usual
@@ -69,7 +69,7 @@ def test_a_fast_variant_that_fails_its_gate_is_never_the_best_and_the_report_fai
 def test_where_no_variant_keeps_its_gate_that_is_said(rows):
     failed = [each for each in rows if each.violations]
     words = build_report([rows[0], *failed], subject="m").summary
-    assert "none keeps its gate: default ranges" in words
+    assert "1 variant, which does not keep its gate: default ranges" in words
 
 
 def test_speed_is_told_against_torch_eager_and_against_the_own_runtime_and_both_are_named(report):
@@ -252,5 +252,24 @@ def test_kernels_that_nobody_tells_are_not_called_float():
 
 def test_a_row_alone_makes_a_report():
     found = build_report([Row(row("float").measured)], subject="m")
-    assert found.summary == "m: 0 variants, nothing was made: -."
+    assert found.summary == "m: nothing was made."
     assert found.verdict == "measured"
+
+
+def test_a_search_passes_where_it_recommends_one_and_fails_where_it_does_not(rows):
+    said = {"subject": "lane", "command": ["rilaas"]}
+    found = build_report(rows, recommended="balanced", **said)
+    assert found.verdict == "passed"
+    assert "balanced (cpu/openvino/int8) is the best" in found.summary
+    assert "1 failed the gate" in found.summary
+    assert build_report(rows, recommended="", **said).verdict == "failed"
+
+
+def test_the_same_network_on_a_slower_runtime_is_not_on_the_front():
+    slow = row("slow", "cpu/torch/fp32", median_s=2e-3, error=1.0 - 1e-7)
+    better = row("better", median_s=3e-3, error=0.9)
+    assert front_of([row("float", recipe=False), slow, better]) == ("float", "better")
+
+
+def test_the_gate_stands_in_the_first_columns_where_a_narrow_window_shows_it(report):
+    assert table(report, "Variants").columns[:2] == ("variant", "gate")

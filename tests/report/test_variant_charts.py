@@ -96,7 +96,9 @@ def test_no_name_lies_on_another_or_on_a_dot():
         element = ET.fromstring(shape)
         if element.tag == "text":
             x, y = float(element.get("x")), float(element.get("y"))
-            boxes.append((x, y - 10, x + 6.3 * len(element.text), y + 2))
+            boxes.append(
+                (x, y - 10, x + (7.4 if "strong" in element.get("class") else 6.3) * len(element.text), y + 2)
+            )
     assert len(boxes) + unnamed == len(spots)
     assert len(boxes) >= 10
     for i, one in enumerate(boxes):
@@ -236,3 +238,12 @@ def test_rows_of_a_latency_chart_are_called_what_they_are():
     assert figure.table.columns[0] == "variant"
     assert "1 variant." in figure.alt
     assert "each variant's bars" in figure.caption
+
+
+def test_a_long_name_of_a_row_stays_inside_the_picture():
+    name = "distill-33-stride-minmax-openvino-int8-and-more"
+    figure = latency_chart({name: [1e-3, 2e-3]}, each="variant")
+    (label,) = (each for each in ET.fromstring(figure.data).iter() if (each.text or "").startswith("distill"))
+    assert float(label.get("x")) >= 7.9 * len(label.text)
+    assert label.text.endswith("more")
+    assert name in figure.alt

@@ -38,8 +38,8 @@ Examples:
   rilaas optimize models/pilotnet-bev --recipe 'paper.*' --published --report reproduction.html
   rilaas optimize detector --recipe mine.toml --dataset recordings/ --limit max_mse_ratio=1.02
 \b
-Exit code 0: all variants keep their gates; 20: one does not, and is not kept; 130: interrupted,
-finished passes are kept for the next time.
+Exit code 0: all variants keep their gates, or a search recommends one; 20: one does not, and is
+not kept, or a search found none; 130: interrupted, finished passes are kept for the next time.
 """
 _EVERY_S = 0.2
 
@@ -60,6 +60,7 @@ def command(ctx: click.Context, /, ref: str, options: OptimizeOptions, output: O
     settings = read_settings(flags)
     _check_is_installed()
     recipes = recipes_of(options, settings.threads)
+    _check_can_begin(recipes)
     at_hub = ModelRef.parse(options.keep) if options.keep else None
     if at_hub is not None and not at_hub.version.isdigit():
         raise InvalidInput(f"--keep {options.keep} names no version.", "Write [OWNER/]NAME:VERSION, such as lane:3.")
@@ -91,6 +92,13 @@ def _check_is_installed() -> None:
         raise MissingDependency(
             f"Optimizing needs the package {error.name}.", "Install it: pip install 'rilaas[optimize]'."
         ) from None
+
+
+def _check_can_begin(recipes: list[Recipe]) -> None:
+    """What no data could save is told before any are recorded."""
+    from rilaas.optimize.order import check_some_can_begin
+
+    check_some_can_begin(recipes)
 
 
 def _workshop(
@@ -184,6 +192,7 @@ def _report(
         sensitivity=workshop.sensitivity() if options.page is not None or options.keep else None,
         deadline_s=options.deadline_s,
         absent=workshop.absent,
+        recommended=workshop.recommended,
         published=options.published,
         seeds=(options.seed,),
         threads=workshop.threads,

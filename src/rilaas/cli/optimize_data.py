@@ -34,7 +34,7 @@ def find_data(subject: Subject, options: OptimizeOptions, home: Path, output: Ou
     from rilaas.optimize.samples import PARTS, split
 
     if options.dataset is not None:
-        samples, what = _given(subject, options.dataset), str(options.dataset)
+        samples, what = _given(subject, options.dataset, output), str(options.dataset)
     elif subject.folder.manifest.task == DRIVING:
         samples, what = _recorded(subject, options, home, output), "recorded in the tile world, the expert answers"
     else:
@@ -46,12 +46,12 @@ def find_data(subject: Subject, options: OptimizeOptions, home: Path, output: Ou
     return data
 
 
-def _given(subject: Subject, path: Path) -> Samples:
+def _given(subject: Subject, path: Path, output: Output) -> Samples:
     from rilaas.evaluate.offline import open_datasets
     from rilaas.optimize.dataset import read_samples
 
     with open_datasets(path) as datasets:
-        return read_samples(datasets, subject)
+        return read_samples(datasets, subject, say=output.talk)
 
 
 def _recorded(subject: Subject, options: OptimizeOptions, home: Path, output: Output) -> Samples:

@@ -76,6 +76,10 @@ class OptimizeOptions:
             raise InvalidInput(
                 "--name is for one variant.", "Leave it away: variants are called after their recipes."
             )
+        if self.name:
+            from rilaas.optimize.recipe import check_name
+
+            check_name(self.name)
         if not self.search and len(self.target) > 1:
             raise InvalidInput("A recipe is made for one target.", "Give --target once, or --search.")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,13 @@ MOST = 20_000
 """Samples that are read; of more, so many that lie evenly."""
 
 
-def read_samples(datasets: Sequence[Dataset], subject: Subject, *, most: int = MOST) -> Samples:
+def _nobody(note: str) -> None:
+    """Listens to no note."""
+
+
+def read_samples(
+    datasets: Sequence[Dataset], subject: Subject, *, most: int = MOST, say: Callable[[str], None] = _nobody
+) -> Samples:
     """Data sets as samples of a model.
 
     Fields are bound to the model's inputs as ``rilaas.store.dataset.bind`` does it. What is expected and has the name
@@ -35,6 +41,7 @@ def read_samples(datasets: Sequence[Dataset], subject: Subject, *, most: int = M
         datasets: Open; see ``rilaas.evaluate.offline.open_datasets``.
         subject: The model.
         most: Samples to read at most.
+        say: Called once with each thing that was done to make fields fit, and with what is not used.
 
     Raises:
         InvalidInput: There is no sample, there are too few recordings, or a target does not fit the network.
@@ -47,6 +54,7 @@ def read_samples(datasets: Sequence[Dataset], subject: Subject, *, most: int = M
     raw: dict[str, list[NDArray[Any]]] = {}
     expected: dict[str, list[NDArray[Any]]] = {}
     groups: list[int] = []
+    notes: dict[str, None] = {}
     signature = subject.folder.manifest.signature
     has_recording = RECORDING not in signature.inputs and all(RECORDING in each.info.fields for each in datasets)
     for number, sample in _numbered(datasets, chosen):
@@ -54,7 +62,9 @@ def read_samples(datasets: Sequence[Dataset], subject: Subject, *, most: int = M
         if RECORDING not in signature.inputs and RECORDING in fields:
             given = np.ravel(fields.pop(RECORDING))
             number = _recording(given, number) if has_recording else number
-        bound = bind(fields, signature).inputs
+        found = bind(fields, signature)
+        bound = found.inputs
+        notes.update(dict.fromkeys(found.notes))
         rows = _rows(bound, signature.inputs)
         _extend(raw, bound)
         has_axis = not _is_single(fields, bound)
@@ -63,7 +73,10 @@ def read_samples(datasets: Sequence[Dataset], subject: Subject, *, most: int = M
     columns = {name: np.concatenate(parts) for name, parts in raw.items()}
     wanted = {name: np.concatenate(parts) for name, parts in expected.items()}
     is_told = has_recording or len(datasets) >= len(PARTS)
-    return samples_of(columns, wanted, np.array(groups, np.int64) if is_told else None, subject)
+    samples = samples_of(columns, wanted, np.array(groups, np.int64) if is_told else None, subject)
+    for note in (*notes, *_unused(wanted, samples.targets or {}, subject)):
+        say(note)
+    return samples
 
 
 def samples_of(raw: Arrays, expected: Arrays, groups: NDArray[np.int64] | None, subject: Subject) -> Samples:
@@ -131,6 +144,15 @@ def _targets(expected: Arrays, subject: Subject) -> dict[str, NDArray[np.float32
         _check_finite(f"The expected {name!r}", array)
         targets[name] = array.astype(np.float32)
     return targets
+
+
+def _unused(expected: Arrays, targets: Arrays, subject: Subject) -> Iterator[str]:
+    """What is expected and no target, in words."""
+    if left := sorted(set(expected) - set(targets)):
+        yield (
+            f"Not used as a target: {', '.join(left)}, for it is no output of the weights themselves, before any "
+            f"postprocessing. Those are called {', '.join(outputs_of_network(subject.network))}."
+        )
 
 
 def _differ(spec: TensorSpec, shape: tuple[int, ...]) -> bool:

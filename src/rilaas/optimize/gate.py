@@ -175,7 +175,8 @@ def _of_answers(gate: Gate, measured: Measured, reference: Measured) -> Iterator
     if variance > 0.0 and not apart <= variance:
         words = (
             f"{name}: it is further from the float model (mean square {apart:.3g}) than one answer for all samples "
-            f"would be ({variance:.3g}). Are integer outputs turned back into numbers, and the input scaled?"
+            f"would be ({variance:.3g}). Are integer outputs turned back into numbers, the "
+            "input scaled, and did training go well?"
         )
         yield Violation("knows_something", variance, apart, words)
     if gate.max_mse_ratio is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rilaas.core import InvalidInput
+from rilaas.core import InvalidInput, RilaasError
 from rilaas.infer.target import Target
 from rilaas.optimize.passes.contract import Pass
 from rilaas.optimize.recipe import Recipe
@@ -34,9 +34,7 @@ def check_can_be_made(recipe: Recipe, data: Data | None) -> None:
         MissingDependency: Its target is not there.
         InvalidInput: Its passes stand in an order that cannot be, or need data and there are none.
     """
-    recipe.target.check_is_there()
-    check_order(recipe.passes)
-    _check_ending(recipe.passes, recipe.target)
+    check_can_begin(recipe)
     if recipe.needs and data is None:
         asking = [each.name for each in recipe.passes if each.needs]
         raise InvalidInput(
@@ -44,6 +42,42 @@ def check_can_be_made(recipe: Recipe, data: Data | None) -> None:
             "and there are none.",
             "Give recordings of what the robot saw with --dataset.",
         )
+
+
+def check_can_begin(recipe: Recipe) -> None:
+    """Refuse a recipe that no data could save, before anybody records some.
+
+    Raises:
+        MissingDependency: Its target is not there.
+        InvalidInput: Its passes stand in an order that cannot be.
+    """
+    recipe.target.check_is_there()
+    check_order(recipe.passes)
+    _check_ending(recipe.passes, recipe.target)
+
+
+def check_some_can_begin(recipes: Sequence[Recipe]) -> None:
+    """Refuse recipes of which none can be followed here, whatever the data.
+
+    Raises:
+        MissingDependency: The first one's target is not there.
+        InvalidInput: The first one's passes stand in an order that cannot be.
+    """
+    failed = [error for recipe in recipes if (error := _hindrance(recipe)) is not None]
+    if len(failed) < max(1, len(recipes)):
+        return
+    if len(recipes) == 1:
+        raise failed[0]
+    what = f"None of the {len(recipes)} recipes can be followed here. {recipes[0].name}: {failed[0].message}"
+    raise type(failed[0])(what, failed[0].hint)
+
+
+def _hindrance(recipe: Recipe) -> RilaasError | None:
+    try:
+        check_can_begin(recipe)
+    except RilaasError as error:
+        return error
+    return None
 
 
 def check_order(passes: Sequence[Pass]) -> None:

@@ -133,13 +133,28 @@ def recipe_of(data: Mapping[str, Any], where: str, *, threads: int = 1) -> Recip
         fields = {key: value for key, value in row.items() if key != "name"}
         passes.append(make_pass(row["name"], fields, f"{where}, pass {number}: "))
     try:
-        ModelRef(data["name"])
+        check_name(data["name"])
         target = Target.parse(data["target"], threads=threads)
         gate = Gate.of(data.get("gate", {}))
     except InvalidInput as error:
         raise InvalidInput(f"{where}: {error.message}", error.hint) from None
     words = {key: str(data.get(key, "")) for key in ("description", "source")}
     return Recipe(data["name"], target, tuple(passes), gate=gate, **words)
+
+
+def check_name(name: str) -> None:
+    """Refuse what a variant cannot be called.
+
+    Raises:
+        InvalidInput: It is no part of a model reference.
+    """
+    try:
+        ModelRef("model", variant=name or " ")
+    except InvalidInput:
+        raise InvalidInput(
+            f"A variant cannot be called {name!r}.",
+            "Write lower case letters, digits, dots and dashes, such as int8-pruned.",
+        ) from None
 
 
 def _own_files() -> dict[str, Any]:

@@ -52,6 +52,7 @@ def build_report(
     sensitivity: Sequence[LayerError] | None = None,
     deadline_s: float | None = None,
     absent: Mapping[str, str] | None = None,
+    recommended: str | None = None,
     published: bool = False,
     command: Sequence[str] | None = None,
     seeds: Sequence[int] = (),
@@ -67,6 +68,8 @@ def build_report(
         sensitivity: Of each layer, where somebody measured it.
         deadline_s: What the weights may take [s].
         absent: Why a target or recipe could not be used, by its name.
+        recommended: What a search recommends, '' where nothing; that decides whether it passed, for most of what a
+            search tries is not kept. None where nobody searched.
         published: Whether the document's own figures stand beside.
         command: Program and arguments; ``sys.argv`` where None.
         seeds: Those that were used.
@@ -78,6 +81,8 @@ def build_report(
     base = reference_of(rows, reference)
     source = provenance(seeds, command=command)
     best = _best(rows, base)
+    if recommended is not None:
+        best = next((row for row in rows if row.name == recommended), None)
     tables = [
         variants_table(rows, base, front),
         closed_loop_table(rows, base),
@@ -91,7 +96,7 @@ def build_report(
     ]
     return Report(
         "optimization",
-        _verdict(rows),
+        _verdict(rows) if recommended is None else "passed" if best is not None else "failed",
         _metrics(rows, base, best),
         source,
         _summary(rows, base, best, subject),
@@ -117,14 +122,17 @@ def _summary(rows: Sequence[Row], base: Row, best: Row | None, subject: str) -> 
     judged = [row for row in rows if row is not base and row.recipe is not None]
     broken = [row for row in judged if row.violations]
     if best is None:
-        fate = "none keeps its gate" if judged else "nothing was made"
-        return f"{subject}: {len(judged)} variants, {fate}: {', '.join(row.name for row in broken) or '-'}."
+        if not judged:
+            return f"{subject}: nothing was made."
+        count = "1 variant, which does not keep" if len(judged) == 1 else f"{len(judged)} variants, none keeps"
+        return f"{subject}: {count} its gate: {', '.join(row.name for row in broken) or '-'}."
     eager = eager_of(rows)
     fast, against = speedup(best.measured, (eager or base).measured), "torch eager" if eager else base.runtime
     smaller = base.measured.weight.size_bytes / best.measured.weight.size_bytes
     error = mse_ratio(best.measured, base.measured)
     words = (
-        f"{subject}: of {len(judged)} variants {best.name} ({best.measured.target}) is the best: "
+        f"{subject}: of {len(judged)} variant{'s' if len(judged) > 1 else ''} {best.name} "
+        f"({best.measured.target}) is the best: "
         f"{interval_words(fast, 1)} times as fast as the float model on {against} (median "
         f"{value_text(best.measured.p50_s, 's')}, n={fast.n}) and {smaller:.1f} times as small "
         f"({bytes_text(best.measured.weight.size_bytes)}); its error is {interval_words(error, 3)} times the float "

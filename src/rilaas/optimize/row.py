@@ -96,9 +96,12 @@ def mse_ratio(row: Measured, base: Measured) -> Interval:
 
 
 def front_of(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Names of those that keep their gate and that no other one beats in both time and error."""
+    """Names of those that keep their gate and that no other one beats in both time and error.
+
+    Errors count to four digits: the same network on two runtimes differs by float rounding, which is no gain.
+    """
     kept = [row for row in rows if not row.violations]
-    ranks = pareto_ranks([(row.measured.p50_s, row.measured.mse) for row in kept])
+    ranks = pareto_ranks([(row.measured.p50_s, float(f"{row.measured.mse:.4g}")) for row in kept])
     return tuple(row.name for row, rank in zip(kept, ranks, strict=True) if rank == 0)
 
 

@@ -18,6 +18,7 @@ from rilaas.report.text import episode_columns, machine_text, seeds_text, server
 
 _UNITS_LEFT_OUT = ("1", "s", "m", "m s", "rad s", "m/s", "rad", "bytes")
 _TILES = 4
+_WRAPPED, _LONG = 44, "long"  # letters of a cell that may take several lines
 _EPISODES_OPEN = 12  # longer lists of episodes are folded
 # Nothing may be loaded or run, whatever a scenario's or a model's name contains.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -99,9 +100,14 @@ def _tile(title: str, large: str, small: str) -> str:
 def _words(name: str, metric: Metric) -> str:
     """``driven_lane_m`` without its unit, as words; the code name stands in the table of all metrics."""
     if metric.unit not in _UNITS_LEFT_OUT:
-        return name.replace("_", " ").capitalize()
+        return _as_said(name.replace("_", " "))
     suffix = {"1": "_share"}.get(metric.unit, "_" + metric.unit.replace(" ", "_").replace("/", "_per_"))
-    return name.removesuffix(suffix).replace("_", " ").capitalize()
+    return _as_said(name.removesuffix(suffix).replace("_", " "))
+
+
+def _as_said(words: str) -> str:
+    """As a heading begins; MSE is written in capitals."""
+    return re.sub(r"\bmse\b", "MSE", words[:1].upper() + words[1:], flags=re.IGNORECASE)
 
 
 def _figure(figure: Figure) -> str:
@@ -147,7 +153,10 @@ def _table(table: Table) -> str:
     kinds = [kind for _, kind in heads]
     rows = []
     for cells in table_texts(table):
-        parts = [f"<td{_class(kind)}>{escape(cell)}</td>" for cell, kind in zip(cells, kinds, strict=True)]
+        parts = [
+            f"<td{_class(kind or _LONG * (len(cell) > _WRAPPED))}>{escape(cell)}</td>"
+            for cell, kind in zip(cells, kinds, strict=True)
+        ]
         rows.append(f"<tr>{''.join(parts)}</tr>")
     note = f'<p class="note">{escape(table.note)}</p>' if table.note else ""
     return _grid(table.title, heads, rows) + note

@@ -10,7 +10,7 @@ import numpy as np
 from rilaas.report.document import Figure, Table
 from rilaas.report.metric import Percentiles
 from rilaas.report.number import value_text
-from rilaas.report.svg import SERIES, SVG, WIDTH, box, label_width, line, log_ticks, picture, text
+from rilaas.report.svg import SERIES, SVG, WIDTH, box, label_width, line, log_ticks, picture, short, text
 
 _BINS_PER_DECADE = 40
 _RIGHT, _ROW = 150.0, 76.0
@@ -75,7 +75,7 @@ def _row(
     kind: str,
     deadline_s: float | None,
 ) -> list[str]:
-    shapes = [text(x_of(float(edges[0])) - 14, base - 26, name, "strong", "end")]
+    shapes = [text(x_of(float(edges[0])) - 14, base - 26, short(name), "strong", "end")]
     counts = np.histogram(values, edges)[0]
     height = (_ROW - 18) / max(1, counts.max(initial=0))
     for count, start, end in zip(counts, edges[:-1], edges[1:], strict=True):

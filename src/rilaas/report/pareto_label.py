@@ -11,7 +11,7 @@ from rilaas.report.svg import line, text
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom [px]."""
 
-_PX_PER_LETTER, _PX_PER_BOLD, _TALL = 6.4, 7.0, 14.0
+_PX_PER_LETTER, _PX_PER_BOLD, _TALL = 6.6, 7.6, 14.0
 _RINGS = (4.0, 16.0, 30.0, 46.0, 64.0, 84.0, 106.0, 130.0, 156.0)  # distance of a name from its dot [px]
 _LEADER_FROM = 12.0
 _ANGLES = (0, 180, 90, 270, 45, 135, 315, 225, 20, 160, 340, 200, 70, 110, 250, 290)  # tried in this order [degrees]

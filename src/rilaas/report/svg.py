@@ -10,6 +10,7 @@ from rilaas.report.text import plain
 
 SVG = "image/svg+xml"
 WIDTH = 760.0
+_LABEL, _PX_PER_BOLD = 290.0, 8.0
 SERIES = 5  # colours before they repeat
 
 # Words have a contrast of at least 4.5 : 1 in both themes, shapes 3 : 1 (WCAG 2.2, 1.4.3 and 1.4.11).
@@ -75,8 +76,15 @@ def path(points: Sequence[tuple[float, float]], kind: str, *, closed: bool = Fal
 
 
 def label_width(labels: Iterable[str]) -> float:
-    """Room for the longest of some bold labels, within reason."""
-    return min(260.0, 8.2 * max((len(label) for label in labels), default=0))
+    """Room for the longest of some bold labels; see ``short`` for those that are too long."""
+    return min(_LABEL, _PX_PER_BOLD * max((len(label) for label in labels), default=0))
+
+
+def short(label: str) -> str:
+    """A bold label that fits into the room that labels get at most: of a long one beginning and end."""
+    most = int(_LABEL / _PX_PER_BOLD)
+    half = (most - 1) // 2
+    return label if len(label) <= most else f"{label[: most - 1 - half]}…{label[-half:]}"
 
 
 def picture(width: float, height: float, parts: Sequence[str]) -> bytes:

@@ -58,7 +58,7 @@ def to_text(report: Report, *, colour: bool = False, width: int = 100) -> str:
     """See ``Report.to_text``."""
     style = {"failed": "red", "passed": "green"}.get(report.verdict, "bold")
     lines = [f"{paint(plain(report.kind), 'bold', colour=colour)}: {paint(report.verdict, style, colour=colour)}"]
-    lines += textwrap.wrap(plain(report.summary), width)
+    lines += textwrap.wrap(plain(report.summary), width, break_on_hyphens=False)
     for title, body in _sections(report, colour, width):
         lines += ["", paint(title, "bold", colour=colour), *body]
     lines += ["", *(paint(line, "dim", colour=colour) for line in provenance_lines(report.provenance))]

@@ -37,6 +37,7 @@ FLOAT, EAGER = REFERENCE, "eager"
 SEARCHED = ("cpu/openvino/int8", "cpu/openvino/bf16", "cpu/onnxruntime/int8", "cpu/onnxruntime/fp32")
 """Where a search looks unless somebody names targets."""
 
+_NO_SAMPLES = "There are no samples: errors are on inputs drawn at random, and tell little."
 _DRAWN = 64  # samples where nobody gave any
 
 
@@ -59,6 +60,7 @@ class Workshop:
         say: What a person wants to know, line by line.
         made: Variants by name.
         absent: Why a recipe gave none, by its name.
+        recommended: What a search recommends; '' where nothing keeps gate and deadline, None before any search.
     """
 
     subject: Subject
@@ -75,14 +77,16 @@ class Workshop:
     say: Callable[[str], None] = lambda line: None
     made: dict[str, Made] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
+    recommended: str | None = None
 
     def make(self, recipes: Sequence[Recipe]) -> None:
         """Follow recipes. Where there are several, one that cannot be followed here is told and left out.
 
         Raises:
             InvalidInput: Two have one name, or one that is taken.
-            RilaasError: The only one cannot be followed.
+            RilaasError: None can be followed; the first one's error.
         """
+        failed: list[RilaasError] = []
         names = [recipe.name for recipe in recipes]
         if len({FLOAT, EAGER, *names}) != len(names) + 2:
             raise InvalidInput(f"Two models would have one name: {', '.join([FLOAT, EAGER, *names])}.", "Rename one.")
@@ -94,6 +98,7 @@ class Workshop:
             except (MissingDependency, InvalidInput, ModelFailed) as error:
                 if len(recipes) == 1:
                     raise
+                failed.append(error)
                 self.absent[recipe.name] = str(error)
                 self.say(f"{recipe.name}: left out. {error}")
                 continue
@@ -101,6 +106,9 @@ class Workshop:
             cached = sum(step.was_cached for step in made.steps)
             of = f", {cached} of {len(made.steps)} passes from the cache" if cached else ""
             self.say(f"{recipe.name} for {recipe.target}: made in {time.monotonic() - start:.1f} s{of}")
+        if failed and len(failed) == len(recipes):
+            what = f"None of the {len(recipes)} recipes can be followed. {recipes[0].name}: {failed[0].message}"
+            raise type(failed[0])(what, failed[0].hint)
 
     def rows(self, *, with_eager: bool = True) -> list[Row]:
         """Measure, drive and judge all that was made, the float model first."""
@@ -109,6 +117,8 @@ class Workshop:
         measured = measure(
             entries, self._test(), calls=self.calls, rounds=self.rounds, seed=self.seed, tell=self.tell
         )
+        if self.data is None:
+            measured = [replace(measured[0], notes=(*measured[0].notes, _NO_SAMPLES)), *measured[1:]]
         driven = self._driven(entries, measured)
         rows = []
         for each in measured:
@@ -152,6 +162,7 @@ class Workshop:
             tell=self.tell,
         )
         self.say(f"tried {found.tried} networks; {found.recommended or 'none'} is recommended")
+        self.recommended = found.recommended
         self.made |= found.made
         self.absent |= found.dropped
         return list(found.rows), found.front
@@ -194,7 +205,7 @@ class Workshop:
             return self.data.test
         signature = self.subject.folder.manifest.signature
         drawn: list[dict[str, Any]] = [example_inputs(signature, seed=seed) for seed in range(_DRAWN)]
-        self.say("There are no samples: errors are on inputs drawn at random, and tell little.")
+        self.say(_NO_SAMPLES)
         raw = {name: np.concatenate([each[name] for each in drawn]) for name in signature.inputs}
         return Samples(raw, self.subject.preprocess)
 

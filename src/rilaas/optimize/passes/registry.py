@@ -63,7 +63,10 @@ def make_pass(name: str, fields: Mapping[str, Any], where: str = "") -> Pass:
         if key not in valid:
             raise InvalidInput(f"{where}The pass {name} has no field {key!r}.", did_you_mean(key, valid))
         values[key] = _converted(f"{where}{name}: {key}", hints[key], value)
-    made: Pass = kind(**values)
+    try:
+        made: Pass = kind(**values)
+    except InvalidInput as error:
+        raise InvalidInput(f"{where}{error.message}", error.hint) from None
     return made
 
 
