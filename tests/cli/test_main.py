@@ -61,7 +61,7 @@ def test_the_version_is_printed(call):
     ("arguments", "message", "hint"),
     [
         (["psuh"], "Did you mean 'push'?", "rilaas --help"),
-        (["push"], "Missing argument 'FOLDER'", "rilaas push --help"),
+        (["push"], "Missing argument 'FOLDER|STORED'", "rilaas push --help"),
         (["push", "x", "--ot", "y"], "No such option", "rilaas push --help"),
         (["evaluate", "x", "--episodes", "0"], "--episodes", "rilaas evaluate --help"),
         (["--nonsense"], "No such option", "rilaas --help"),

@@ -176,8 +176,8 @@ def test_what_was_done_to_make_data_fit_and_what_is_not_used_is_told(call, robot
     done = call("optimize", tmp_path / "small", "--recipe", recipe, "--dataset", tmp_path / "wide.npz", "--out", "x")
     assert "The field camera is the input image." in done.err
     assert "camera was resized from 16 x 8 to 8 x 8 pixels" in done.err
-    assert "Not used as a target: wheels" in done.err
-    assert "Those are called command." in done.err
+    assert "Not used as a target: wheels; the outputs of the weights are called command." in done.err
+    assert "batch axis" not in done.err
 
 
 def test_a_driving_model_is_recorded_and_drives_with_its_own_latency(call, tmp_path):

@@ -38,6 +38,16 @@ def test_with_out_an_archive_is_written_and_the_store_stays_as_it_is(call, model
     assert "next: rilaas serve" in done.err
 
 
+def test_a_stored_variant_is_packed_by_its_reference_and_not_pushed_to_where_it_is(call, model, tmp_path):
+    call("push", model)
+    call("push", model, "--variant", "int8", "--as", "straight:1")
+    done = call("push", "straight:1@int8", "--out", tmp_path / "dist")
+    assert done.out.strip() == read_model_folder(model).digest
+    refused = call("push", "straight:1@int8")
+    assert refused.code == 2
+    assert refused.error.startswith("error: straight:1@int8 is in the local store already.")
+
+
 def test_q_says_nothing_but_the_digest(call, model):
     done = call("push", model, "-q")
     assert (done.err, len(done.out.splitlines())) == ("", 1)

@@ -80,8 +80,18 @@ def command(ctx: click.Context, /, ref: str, options: OptimizeOptions, output: O
             output.data(name)
         if hub is not None and at_hub is not None:
             _send(hub, at_hub, kept, report, output)
-    output.finish(report, f"rilaas predict {next(iter(kept))} --profile" if kept else "")
+    output.finish(report, f"rilaas predict {_best(kept, report)} --profile" if kept else "")
     ctx.exit(exit_code(report, is_whole=True))
+
+
+def _best(kept: dict[str, ModelFolder], report: Report) -> str:
+    """The variant that the summary praises, where it was kept; else the first."""
+    return next((name for name in kept if f" {_variant_of(name)} (" in report.summary), next(iter(kept)))
+
+
+def _variant_of(name: str) -> str:
+    """Of a reference or a folder."""
+    return ModelRef.parse(name).variant if "@" in name else Path(name).name
 
 
 def _check_is_installed() -> None:
@@ -202,7 +212,6 @@ def _report(
 def _send(hub: HubConnection, ref: ModelRef, kept: dict[str, ModelFolder], report: Report, output: Output) -> None:
     """Variants and the report go to a version at the hub."""
     for name, folder in kept.items():
-        variant = ModelRef.parse(name).variant if "@" in name else Path(name).name
-        pushed = push_folder(hub, folder, Said(ref, variant=variant), output)
+        pushed = push_folder(hub, folder, Said(ref, variant=_variant_of(name)), output)
         output.talk(f"{'stored' if pushed.is_new else 'already there'} as {pushed.ref}")
     output.talk(f"kept: {keep_report(hub, report, ref)}")

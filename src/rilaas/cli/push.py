@@ -13,6 +13,7 @@ import click
 from rilaas.cli.config import Settings, read_settings
 from rilaas.cli.hub_target import model_path, open_hub, owned
 from rilaas.cli.output import Output, output_options
+from rilaas.cli.policy import local_source
 from rilaas.cli.sending import send_parts
 from rilaas.core import InvalidInput, ModelRef, NotFound, Unavailable
 from rilaas.report import Report, Table, provenance, summarize
@@ -29,6 +30,7 @@ Examples:
 To a hub:
   rilaas push models/lane-following --hub http://127.0.0.1:8080 --note "more night scenes"
   rilaas push quantized --as lane-following:3 --variant int8
+  rilaas push lane-following:1@balanced --as lane-following:3 --hub http://127.0.0.1:8080
 """
 
 
@@ -63,7 +65,7 @@ class Pushed:
 
 
 @click.command("push", epilog=EXAMPLE)
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("source", metavar="FOLDER|STORED")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="DIR", help="Write the archive here, not to the store."
 )
@@ -75,7 +77,7 @@ class Pushed:
 @click.option("--home", metavar="PATH", help="Folder of the store (RILAAS_HOME).")
 @output_options
 def command(
-    folder: Path,
+    source: str,
     out: Path | None,
     hub: str | None,
     name: str | None,
@@ -87,6 +89,8 @@ def command(
 ) -> None:
     """Check a model folder and put it into the local store, or into the hub's registry where a hub is named.
 
+    What is STORED (name:3 or name:3@int8 of the local store) goes to a hub, or to --out; a variant goes as one.
+
     All mistakes are named at once, with file and line. The same content is the same version, however often it is
     pushed. With --variant it becomes a form of a version for other hardware, NAME:3@int8; a record that
     `rilaas optimize` left in the folder goes with it. Prints the digest of the content, or the reference on the hub;
@@ -95,7 +99,12 @@ def command(
     settings = read_settings({"home": home, "hub": hub})
     to_hub = bool(settings.hub) and out is None
     _check_flags(to_hub, out, bool(name), bool(note), bool(variant), replace)
-    model = read_model_folder(folder)
+    found = local_source(source, settings)
+    is_stored = isinstance(found, ModelFolder)
+    if is_stored and not to_hub and out is None:
+        raise InvalidInput(f"{source} is in the local store already.", "Add --hub URL, or --out DIR.")
+    model = found if isinstance(found, ModelFolder) else read_model_folder(found)
+    variant = variant or (ModelRef.parse(source).variant if is_stored else "")
     output.talk(f"{model.manifest.name}: {len(model.files)} files, {model.size_bytes:,} bytes, valid")
     if to_hub:
         _to_hub(model, settings, Said(_named(model, name), note, variant), output)
@@ -111,7 +120,7 @@ def command(
     else:
         out.mkdir(parents=True, exist_ok=True)
         archive = pack(model, out)
-        ref, following = model.manifest.name, f"rilaas serve {folder} --listen 127.0.0.1:8001 --insecure"
+        ref, following = model.manifest.name, f"rilaas serve {source} --listen 127.0.0.1:8001 --insecure"
         output.talk(f"packed as {archive}")
     output.data(model.digest)
     output.finish(_report(model, ref, archive.name, archive.stat().st_size), following)

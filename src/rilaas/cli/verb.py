@@ -17,7 +17,7 @@ VERBS: Mapping[str, str] = {
     "hub": "The management server: web pages and REST.",
     "push": "Check a model folder and put it into the registry or local store.",
     "pull": "Fetch a model from the hub.",
-    "optimize": "Make smaller and faster variants of a model, each with its measured price.",
+    "optimize": "Make smaller and faster variants of a model, each with its price.",
     "evaluate": "Judge a policy in closed loop.",
     "serve": "Serve model folders by the Open Inference Protocol v2 over gRPC.",
     "route": "Admit robots by their SSH keys and send each query to one server.",

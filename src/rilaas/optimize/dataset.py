@@ -13,6 +13,7 @@ from rilaas.optimize.network import Network
 from rilaas.optimize.samples import PARTS, Arrays, Samples
 from rilaas.optimize.subject import Subject
 from rilaas.store.dataset import Dataset, Sample, bind
+from rilaas.store.dataset.bind import AXIS
 
 RECORDING = "recording"
 """A field of whole numbers that says which recording a sample comes from."""
@@ -64,7 +65,7 @@ def read_samples(
             number = _recording(given, number) if has_recording else number
         found = bind(fields, signature)
         bound = found.inputs
-        notes.update(dict.fromkeys(found.notes))
+        notes.update(dict.fromkeys(note for note in found.notes if not note.endswith(AXIS)))
         rows = _rows(bound, signature.inputs)
         _extend(raw, bound)
         has_axis = not _is_single(fields, bound)
@@ -148,11 +149,12 @@ def _targets(expected: Arrays, subject: Subject) -> dict[str, NDArray[np.float32
 
 def _unused(expected: Arrays, targets: Arrays, subject: Subject) -> Iterator[str]:
     """What is expected and no target, in words."""
-    if left := sorted(set(expected) - set(targets)):
-        yield (
-            f"Not used as a target: {', '.join(left)}, for it is no output of the weights themselves, before any "
-            f"postprocessing. Those are called {', '.join(outputs_of_network(subject.network))}."
-        )
+    own = outputs_of_network(subject.network)
+    for name in sorted(set(expected) - set(targets)):
+        if name in own:
+            yield f"Not used as a target: {name}, for the folder's postprocessing stands between it and the weights."
+        else:
+            yield f"Not used as a target: {name}; the outputs of the weights are called {', '.join(own)}."
 
 
 def _differ(spec: TensorSpec, shape: tuple[int, ...]) -> bool:

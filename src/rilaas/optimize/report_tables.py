@@ -215,13 +215,17 @@ def interval_words(value: Interval, digits: int = 2) -> str:
 def samples_words(row: Row) -> str:
     """How many samples, and of how many recordings: those are what intervals are drawn from."""
     count, recordings = len(row.measured.squared_error), row.measured.recordings
-    of = "" if recordings is None else f" of {len(np.unique(recordings))} recordings"
+    of = "" if recordings is None else f" of {_counted(len(np.unique(recordings)), 'recording')}"
     return f"{count} test samples{of}"
 
 
 def _suite_words(suite: str) -> str:
     """Name and the beginning of the digest: all of it is in the name of no page."""
     return re.sub(r"(sha256:[0-9a-f]{12})[0-9a-f]+", r"\1", suite) or "the suite"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _mean_words(values: np.ndarray | None) -> str:

@@ -131,7 +131,9 @@ def _block_medians(values: NDArray[np.float64], blocks: int) -> NDArray[np.float
 
 def notes_of(row: Row, rows: Sequence[Row], reference: Row) -> Iterator[str]:
     """What a reader has to know about a variant, as sentences."""
-    yield from (each.words.removeprefix(f"{row.name}: ") for each in row.violations)
+    for each in row.violations:
+        words = each.words.removeprefix(f"{row.name}: ")
+        yield words[:1].upper() + words[1:]
     measured = row.measured
     if measured.is_really_integer is False:
         yield f"Quantized file, float kernels: {row.runtime} computes it with floats on this machine."

@@ -10,6 +10,9 @@ import numpy as np
 from rilaas.core import MissingDependency, Signature, SignatureMismatch, Tensors, TensorSpec
 from rilaas.core.signature import datatype_of
 
+AXIS = "got a batch axis in front."
+"""How the note ends that nobody who gives single samples needs."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bound:
@@ -70,7 +73,7 @@ def _fitted(array: np.ndarray, spec: TensorSpec, field: str, notes: list[str]) -
         array = _image(array, spec, field, notes)
     if array.ndim + 1 == rank and spec.shape[0] in (-1, 1):
         array = array[None]
-        notes.append(f"{field} got a batch axis in front.")
+        notes.append(f"{field} {AXIS}")
     datatype = datatype_of(array)
     if datatype != spec.datatype and "BYTES" not in (datatype, spec.datatype) and _may_cast(array, spec.dtype):
         array = array.astype(spec.dtype)
