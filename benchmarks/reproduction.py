@@ -3,8 +3,8 @@
     python benchmarks/reproduction.py --markdown docs/reproduction.md [--model models/pilotnet-bev] [--json PATH]
 
 Follows the recipes ``paper.*`` for the network of the study's own shape, measures them beside each other, lets each
-drive the suite ``lf`` with its own latency, and writes the page. Half of the recipes need the extra ``tensorflow``, best
-in an environment of its own; what cannot be run is listed with its reason. What was made is kept in --home.
+drive the suite ``lf`` with its own latency, and writes the page. Half of the recipes need the extra ``tensorflow``,
+best in an environment of its own; what cannot be run is listed with its reason. What was made is kept in --home.
 """
 
 from __future__ import annotations
