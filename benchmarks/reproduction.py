@@ -56,7 +56,7 @@ def main() -> None:
     )
     print(report.to_text(width=180))
     if arguments.markdown:
-        command = f"python benchmarks/reproduction.py --model models/{arguments.model.name}"
+        command = f"python benchmarks/reproduction.py --model models/{arguments.model.name} --markdown PAGE.md"
         page = to_markdown(rows, rows[0], command=command, absent=sorted(workshop.absent.items()))
         arguments.markdown.write_text(page)
     if arguments.json:
