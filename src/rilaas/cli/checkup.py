@@ -35,7 +35,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "learn": ("torch", "onnx", "onnxscript"),
     "optimize": ("torch", "onnx", "onnxscript", "safetensors", "torch-pruning", "torchao"),
     "nncf": ("nncf",),
-    "tensorflow": ("tensorflow", "tf_keras", "tensorflow-model-optimization"),
+    "tensorflow": ("onnx", "tensorflow", "tf_keras", "tensorflow-model-optimization"),
     "recording": ("mcap", "rerun-sdk"),
     "redis": ("redis",),
     "hub": (

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rilaas.core import ModelFailed, RilaasError
@@ -138,9 +140,10 @@ def _apply(made: Pass, network: Network, context: Context) -> Network:
     except RilaasError:
         raise
     except Exception as error:  # toolkits raise anything where a graph is one that they do not know
-        said = " ".join(str(error).split())
+        said, last = " ".join(str(error).split()), traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(last.filename).name}, line {last.lineno}"
         raise ModelFailed(
-            f"The pass {made.name} failed on this network: {type(error).__name__}: {said:.500}",
+            f"The pass {made.name} failed on this network: {type(error).__name__}: {said:.500} (in {place}).",
             "Leave the pass away, or try another that does the same; RILAAS_DEBUG=1 shows the traceback.",
         ) from error
     check_weights_are_finite(result, made.name)
