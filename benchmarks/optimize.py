@@ -54,25 +54,32 @@ def main() -> None:
 
 
 def measured(arguments: argparse.Namespace, place: Path):
+    workshop = opened(arguments, place)
+    workshop.make([read_recipe(name) for name in arguments.recipe or RECIPES])
+    rows = workshop.rows()
+    name = workshop.subject.folder.manifest.name
+    return rows, build_report(rows, subject=name, front=front_of(rows), seeds=(0,), absent=workshop.absent)
+
+
+def opened(arguments: argparse.Namespace, place: Path) -> Workshop:
+    """A workshop on a driving model; ``arguments`` has model, samples, episodes and home."""
     subject = read_subject(read_model_folder(arguments.model))
     suite = with_episodes(read_suite("lf"), arguments.episodes)
     samples = recorded_samples(subject, arguments.home / "recordings", frames=arguments.samples, seed=0)
-    workshop = Workshop(
+    say = partial(told, time.monotonic())
+    return Workshop(
         subject,
         split(samples),
         Cache(arguments.home / "cache"),
         place,
         lambda name, folder, total_s: drive(name, folder, suite, total_s),
-        step=partial(say, time.monotonic()),
+        step=say,
+        say=say,
     )
-    workshop.make([read_recipe(name) for name in arguments.recipe or RECIPES])
-    rows = workshop.rows()
-    subject_name = subject.folder.manifest.name
-    return rows, build_report(rows, subject=subject_name, front=front_of(rows), seeds=(0,), absent=workshop.absent)
 
 
-def say(start_s: float, name: str) -> None:
-    print(f"{time.monotonic() - start_s:7.1f} s  {name}", file=sys.stderr, flush=True)
+def told(start_s: float, words: str) -> None:
+    print(f"{time.monotonic() - start_s:7.1f} s  {words}", file=sys.stderr, flush=True)
 
 
 def wanted(rows: list[Row]) -> list[str]:

@@ -10,23 +10,14 @@ best in an environment of its own; what cannot be run is listed with its reason.
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-import time
-from functools import partial
 from pathlib import Path
 
-from rilaas.evaluate.driving import read_suite
-from rilaas.evaluate.driving.scenario.turns import with_episodes
-from rilaas.learn.workshop import Workshop, drive, recorded_samples
-from rilaas.optimize.cache import Cache
+from optimize import opened
 from rilaas.optimize.recipe import read_recipe, recipe_names
 from rilaas.optimize.report import build_report
 from rilaas.optimize.reproduction import to_markdown
 from rilaas.optimize.row import front_of
-from rilaas.optimize.samples import split
-from rilaas.optimize.subject import read_subject
-from rilaas.store import read_model_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -63,26 +54,6 @@ def main() -> None:
         arguments.json.write_text(report.to_json())
     if arguments.html:
         arguments.html.write_text(report.to_html())
-
-
-def opened(arguments: argparse.Namespace, place: Path) -> Workshop:
-    subject = read_subject(read_model_folder(arguments.model))
-    suite = with_episodes(read_suite("lf"), arguments.episodes)
-    samples = recorded_samples(subject, arguments.home / "recordings", frames=arguments.samples, seed=0)
-    say = partial(told, time.monotonic())
-    return Workshop(
-        subject,
-        split(samples),
-        Cache(arguments.home / "cache"),
-        place,
-        lambda name, folder, total_s: drive(name, folder, suite, total_s),
-        step=say,
-        say=say,
-    )
-
-
-def told(start_s: float, words: str) -> None:
-    print(f"{time.monotonic() - start_s:7.1f} s  {words}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def find_data(subject: Subject, options: OptimizeOptions, home: Path, output: Ou
         InvalidInput: It does not fit the model, or is too little.
     """
     from rilaas.learn.workshop import DRIVING
-    from rilaas.optimize.samples import PARTS, split
+    from rilaas.optimize.samples import split
 
     if options.dataset is not None:
         samples, what = _given(subject, options.dataset, output), str(options.dataset)
@@ -40,9 +40,7 @@ def find_data(subject: Subject, options: OptimizeOptions, home: Path, output: Ou
     else:
         return None
     data = split(samples, seed=options.seed)
-    toward = "what was expected" if samples.targets is not None else "the float model's answers"
-    counts = ", ".join(f"{len(getattr(data, name)):,} {name}" for name in PARTS)
-    output.talk(f"samples: {counts}; {what}; errors are against {toward}")
+    output.talk(f"samples, {what}: {data.words}")
     return data
 
 

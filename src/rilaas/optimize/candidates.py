@@ -108,9 +108,8 @@ def candidates(targets: Sequence[Target]) -> tuple[Candidate, ...]:
 
 def default_targets(threads: int = 1) -> tuple[Target, ...]:
     """Those of this machine's processor that are worth trying and are there."""
-    names = ["cpu/openvino/int8", "cpu/openvino/fp32", "cpu/onnxruntime/int8", "cpu/onnxruntime/fp32"]
-    if any("BF16" in feature for feature in processor_features()):
-        names.insert(1, "cpu/openvino/bf16")
+    short = "bf16" if any("BF16" in feature for feature in processor_features()) else "fp32"
+    names = ("cpu/openvino/int8", f"cpu/openvino/{short}", "cpu/onnxruntime/int8", "cpu/onnxruntime/fp32")
     found = (Target.parse(name, threads=threads) for name in names)
     return tuple(target for target in found if not target.missing())
 

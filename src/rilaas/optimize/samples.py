@@ -122,6 +122,13 @@ class Data:
                     )
 
     @property
+    def words(self) -> str:
+        """How many samples each part has, and what errors are held against, for people."""
+        toward = "what was expected" if self.test.targets is not None else "the float model's answers"
+        counts = ", ".join(f"{len(getattr(self, name)):,} {name}" for name in PARTS)
+        return f"{counts}; errors are against {toward}"
+
+    @property
     def digest(self) -> str:
         """Hexadecimal hash of what passes may see."""
         return hashlib.sha256(

@@ -24,7 +24,7 @@ from rilaas.optimize.measured import Driven
 from rilaas.optimize.recipe import Recipe, read_recipe, recipe_of
 from rilaas.optimize.report import build_report
 from rilaas.optimize.row import Row, front_of
-from rilaas.optimize.samples import PARTS, Data, Samples, split
+from rilaas.optimize.samples import Data, Samples, split
 from rilaas.optimize.subject import Subject, read_subject
 from rilaas.report import Report
 from rilaas.store import ModelFolder, pack, read_model_folder
@@ -128,9 +128,7 @@ class _Steps:
 def _data(job: Mapping[str, Any], subject: Subject, place: Path, steps: _Steps) -> Data:
     samples = _given(job, subject) if job["dataset"] else _recorded(job, subject, place, steps)
     data = split(samples, seed=job["seed"])
-    toward = "what was expected" if samples.targets is not None else "the float model's answers"
-    counts = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in PARTS)
-    steps.line(f"Samples: {counts}. Errors are against {toward}.")
+    steps.line(f"Samples: {data.words}.")
     return data
 
 

@@ -15,6 +15,7 @@ from rilaas.infer import example_inputs
 from rilaas.infer.target import Target
 from rilaas.learn.workshop.drive import Drive
 from rilaas.optimize.cache import Cache
+from rilaas.optimize.candidates import default_targets
 from rilaas.optimize.engine import Made, make
 from rilaas.optimize.gate import Gate, check
 from rilaas.optimize.measure import CALLS, REFERENCE, ROUNDS, Entry, measure, own_target
@@ -33,9 +34,6 @@ from rilaas.store import ModelFolder
 
 FLOAT, EAGER = REFERENCE, "eager"
 """Names of the model as it came, and of the same on torch eager: what others hold themselves against."""
-
-SEARCHED = ("cpu/openvino/int8", "cpu/openvino/bf16", "cpu/onnxruntime/int8", "cpu/onnxruntime/fp32")
-"""Where a search looks unless somebody names targets."""
 
 _NO_SAMPLES = "There are no samples: errors are on inputs drawn at random, and tell little."
 _DRAWN = 64  # samples where nobody gave any
@@ -153,7 +151,7 @@ class Workshop:
             self.subject,
             self.data,
             deadline_s=deadline_s,
-            targets=targets or [Target.parse(text, threads=self.threads) for text in SEARCHED],
+            targets=targets or default_targets(self.threads),
             seed=self.seed,
             judge=self.drive,
             cache=self.cache,

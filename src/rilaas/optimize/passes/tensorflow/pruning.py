@@ -61,42 +61,17 @@ class Prune:
 
 
 @dataclass(frozen=True, slots=True)
-class PruneDynamic:
-    """As ``Prune``, and weights in int8 afterwards: the document's Weight pruning + Q.
-
-    Attributes:
-        initial: Share of zeros at the first step.
-        final: Share of zeros at the last.
-        frequency: Steps between two choices of the weights that are zero, at most.
-        epochs: Times that the training part is seen.
-        learning_rate: Learning rate of Adam.
-        batch: Samples of one step.
-        toward: ``auto``, ``targets`` or ``teacher``.
-    """
-
-    initial: float = 0.30
-    final: float = 0.40
-    frequency: int = 100
-    epochs: int = 2
-    learning_rate: float = 1e-3
-    batch: int = 128
-    toward: str = "auto"
+class PruneDynamic(Prune):
+    """As ``Prune``, and weights in int8 afterwards: the document's Weight pruning + Q."""
 
     name: ClassVar[str] = "tensorflow.prune_dynamic"
-    needs: ClassVar[frozenset[str]] = _TRAINS
-    version: ClassVar[int] = 1
-
-    def __post_init__(self) -> None:
-        _check(self)
 
     def apply(self, network: Network, context: Context) -> Network:
         """See ``Pass``."""
         return _pruned(self, network, context, by_default)
 
 
-def _pruned(
-    own: Prune | PruneDynamic, network: Network, context: Context, settings: Callable[[Framework], Any]
-) -> Network:
+def _pruned(own: Prune, network: Network, context: Context, settings: Callable[[Framework], Any]) -> Network:
     framework, made = begin(network, context)
     with lesson_of(made, context, own.name, share=1.0, batch=own.batch, toward=own.toward) as lesson:
         schedule = _schedule(framework, own, lesson.steps * own.epochs)
@@ -105,7 +80,7 @@ def _pruned(
     return tflite_of(framework, pruned, settings(framework))
 
 
-def _schedule(framework: Framework, own: Prune | PruneDynamic, steps: int) -> Any:
+def _schedule(framework: Framework, own: Prune, steps: int) -> Any:
     """From ``initial`` to ``final``, which the last choice of weights reaches."""
     frequency = frequency_of(own.frequency, steps)
     last = steps // frequency * frequency
@@ -114,7 +89,7 @@ def _schedule(framework: Framework, own: Prune | PruneDynamic, steps: int) -> An
     )
 
 
-def _check(own: Prune | PruneDynamic) -> None:
+def _check(own: Prune) -> None:
     check_training(epochs=(own.epochs,), learning_rate=own.learning_rate, batch=own.batch, toward=own.toward)
     check_share("initial", own.initial, high=0.99)
     check_share("final", own.final, high=0.99)
