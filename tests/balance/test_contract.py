@@ -65,6 +65,9 @@ class Stubborn:
     def observe(self, outcome):
         pass
 
+    def weighing(self):
+        return None
+
 
 class Forgetful(Stubborn):
     """Chooses a server that it saw once, though it is gone."""
@@ -83,7 +86,7 @@ class Forgetful(Stubborn):
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
-        (object, "a balancer has choose and observe"),
+        (object, "a balancer has choose, observe and weighing"),
         (Stubborn, "without a server left"),
         (Forgetful, "an only server is chosen"),
     ],

@@ -6,21 +6,35 @@ Imports core only.
 
 from rilaas.balance.check import check_balancer
 from rilaas.balance.least_connections import LeastConnections
-from rilaas.balance.protocol import STATUSES, Balancer, Outcome, Request, ServerView, candidates
+from rilaas.balance.protocol import (
+    STATUSES,
+    WARM_UP,
+    Balancer,
+    LoadReport,
+    Outcome,
+    Request,
+    ServerView,
+    Weighing,
+    candidates,
+)
 from rilaas.balance.random_choice import RandomChoice
-from rilaas.balance.registry import BALANCERS, make_balancer
+from rilaas.balance.registry import BALANCERS, Setting, make_balancer
 from rilaas.balance.round_robin import RoundRobin
 
 __all__ = [
     "BALANCERS",
     "STATUSES",
+    "WARM_UP",
     "Balancer",
     "LeastConnections",
+    "LoadReport",
     "Outcome",
     "RandomChoice",
     "Request",
     "RoundRobin",
     "ServerView",
+    "Setting",
+    "Weighing",
     "candidates",
     "check_balancer",
     "make_balancer",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rilaas.balance.protocol import STATUSES, Balancer, Outcome, Request, ServerView
+from rilaas.balance.protocol import STATUSES, WARM_UP, Balancer, Outcome, Request, ServerView
 from rilaas.core import Unavailable
 
 
@@ -15,9 +15,11 @@ def check_balancer(make: Callable[[], Balancer]) -> None:
         make: Makes a fresh policy; those that draw have to be seeded.
     """
     balancer = make()
-    assert isinstance(balancer, Balancer), "a balancer has choose and observe"
+    assert isinstance(balancer, Balancer), "a balancer has choose, observe and weighing"
+    assert balancer.weighing() is None, "before the first choice nothing was weighed"
     _check_nobody_is_left(balancer)
     _check_exclusion(balancer)
+    _check_weighing(balancer)
     _check_outcomes(balancer)
     _check_changing_servers(make())
     assert _run(make()) == _run(make()), "the same seed and the same history choose the same servers"
@@ -43,9 +45,20 @@ def _check_exclusion(balancer: Balancer) -> None:
         assert balancer.choose(Request("m"), _servers("a")) == "a", "an only server is chosen"
 
 
+def _check_weighing(balancer: Balancer) -> None:
+    chosen = balancer.choose(Request("m"), _servers("a", "b"))
+    weighing = balancer.weighing()
+    assert weighing is not None, "a choice was made from something"
+    assert chosen in weighing.servers, "what was chosen was weighed"
+    lengths = {len(column) for column in weighing.figures.values()}
+    assert lengths <= {len(weighing.servers)}, "every figure is there for every server"
+    assert weighing.rule, "the rule is told"
+
+
 def _check_outcomes(balancer: Balancer) -> None:
     for status in STATUSES:
         balancer.observe(Outcome(Request("m"), "a", status, latency_s=0.01))
+        balancer.observe(Outcome(Request("m", WARM_UP), "a", status, latency_s=0.01))
         balancer.observe(Outcome(Request("never asked for"), "never seen", status, latency_s=9.0, queue_s=0.0))
     assert balancer.choose(Request("m"), _servers("a", "b")) in {"a", "b"}, "late and strange outcomes do no harm"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rilaas.balance.protocol import Outcome, Request, ServerView, candidates
+from rilaas.balance.protocol import Outcome, Request, ServerView, Weighing, candidates, weigh_in_flight
 from rilaas.balance.turns import Turns
 
 
@@ -25,12 +25,17 @@ class LeastConnections:
 
     def __init__(self) -> None:
         self._turns = Turns()
+        self._left: Sequence[ServerView] = ()
 
     def choose(self, request: Request, servers: Sequence[ServerView]) -> str:
         """See ``Balancer.choose``."""
-        left = candidates(request, servers)
+        self._left = left = candidates(request, servers)
         fewest = min(server.in_flight for server in left)
         return self._turns.take([server for server in left if server.in_flight == fewest])
 
     def observe(self, outcome: Outcome) -> None:
         """Nothing is learned: the counts come with the servers."""
+
+    def weighing(self) -> Weighing | None:
+        """See ``Balancer.weighing``."""
+        return weigh_in_flight(self._left, "The fewest requests in flight; tied servers take turns.")

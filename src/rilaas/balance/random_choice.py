@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rilaas.balance.protocol import Outcome, Request, ServerView, candidates
+from rilaas.balance.protocol import Outcome, Request, ServerView, Weighing, candidates, weigh_in_flight
 
 
 class RandomChoice:
@@ -23,11 +23,16 @@ class RandomChoice:
 
     def __init__(self, seed: int | None = None) -> None:
         self._random = random.Random(seed)
+        self._left: Sequence[ServerView] = ()
 
     def choose(self, request: Request, servers: Sequence[ServerView]) -> str:
         """See ``Balancer.choose``."""
-        left = candidates(request, servers)
+        self._left = left = candidates(request, servers)
         return left[int(self._random.random() * len(left))].name
 
     def observe(self, outcome: Outcome) -> None:
         """Nothing is learned."""
+
+    def weighing(self) -> Weighing | None:
+        """See ``Balancer.weighing``."""
+        return weigh_in_flight(self._left, "Any of them, with the same probability.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rilaas.balance.protocol import Outcome, Request, ServerView, candidates
+from rilaas.balance.protocol import Outcome, Request, ServerView, Weighing, candidates, weigh_in_flight
 from rilaas.balance.turns import Turns
 
 _FORGET_ABOVE = 1024  # models
@@ -26,10 +26,11 @@ class RoundRobin:
 
     def __init__(self) -> None:
         self._turns: dict[str, Turns] = {}
+        self._left: Sequence[ServerView] = ()
 
     def choose(self, request: Request, servers: Sequence[ServerView]) -> str:
         """See ``Balancer.choose``."""
-        left = candidates(request, servers)
+        self._left = left = candidates(request, servers)
         turns = self._turns.get(request.model)
         if turns is None:
             if len(self._turns) >= _FORGET_ABOVE:
@@ -39,3 +40,7 @@ class RoundRobin:
 
     def observe(self, outcome: Outcome) -> None:
         """Nothing is learned."""
+
+    def weighing(self) -> Weighing | None:
+        """See ``Balancer.weighing``."""
+        return weigh_in_flight(self._left, "Whoever of them had a request of this model longest ago.")
