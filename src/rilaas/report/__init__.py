@@ -4,6 +4,8 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 """
 
 from rilaas.report.agreement_chart import agreement_chart
+from rilaas.report.allocation_chart import ModelTimeline, allocation_chart
+from rilaas.report.difference_chart import difference_chart, percent_text
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import HERE, Cell, Episode, Figure, Report, Table
 from rilaas.report.exchange import metric_row, read_metric
@@ -27,13 +29,16 @@ __all__ = [
     "Episode",
     "Figure",
     "Metric",
+    "ModelTimeline",
     "Percentiles",
     "Provenance",
     "Report",
     "Table",
     "agreement_chart",
+    "allocation_chart",
     "bytes_text",
     "colour_wanted",
+    "difference_chart",
     "distance_chart",
     "grid",
     "infraction_chart",
@@ -43,6 +48,7 @@ __all__ = [
     "metric_text",
     "paint",
     "pareto_chart",
+    "percent_text",
     "plain",
     "provenance",
     "read_metric",

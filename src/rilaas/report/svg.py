@@ -26,10 +26,12 @@ text{font:13px system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif;fill:
 .line0,.line1,.line2,.line3,.line4{stroke-width:1.8;fill:none}
 .front{stroke:#56626d;stroke-width:1.6;fill:none}.ring{stroke:#8b97a1;stroke-width:1.2;fill:none}
 .s0{fill:#4a86c8}.s1{fill:#b97a1a}.s2{fill:#23927f}.s3{fill:#9170cc}.s4{fill:#7a8793}.fail{fill:#d63a40}.cross{stroke:#d63a40;stroke-width:2.4;fill:none}
+.edge{fill:#4d6680}.cloud{fill:#d0d9e1}.quantity{fill:#8b97a1}
 @media (prefers-color-scheme:dark){
 text{fill:#e4eaf0}.muted{fill:#9dabb8}.grid{stroke:#2b3641}.axis{stroke:#6b7a88}
 .mark,.limit{stroke:#f2f5f8}.band{fill:#e4eaf0;opacity:.12}.fail{fill:#f0565b}
-.cross{stroke:#f0565b}.front{stroke:#9dabb8}.ring{stroke:#6b7a88}}
+.cross{stroke:#f0565b}.front{stroke:#9dabb8}.ring{stroke:#6b7a88}
+.edge{fill:#a3b9ce}.cloud{fill:#3a4856}.quantity{fill:#6b7a88}}
 """
 
 
