@@ -18,11 +18,13 @@ from rilaas.balance.protocol import (
     candidates,
 )
 from rilaas.balance.random_choice import RandomChoice
-from rilaas.balance.registry import BALANCERS, Setting, make_balancer
+from rilaas.balance.registry import BALANCERS, LEARNED, NEEDS_FILE, Setting, make_balancer
 from rilaas.balance.round_robin import RoundRobin
 
 __all__ = [
     "BALANCERS",
+    "LEARNED",
+    "NEEDS_FILE",
     "STATUSES",
     "WARM_UP",
     "Balancer",
