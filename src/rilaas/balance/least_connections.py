@@ -2,8 +2,8 @@
 
 Source: nginx, ``ngx_http_upstream_least_conn_module`` with equal weights
 (https://nginx.org/en/docs/http/ngx_http_upstream_module.html#least_conn): requests of all models count, and servers
-that are tied take turns. Both choices matter: other readings of "least connections" differ by several percent in
-mean latency.
+that are tied take turns, which a server that has fewer than all others does not use up. Both matter: other readings
+of "least connections" differ by several percent in mean latency.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from rilaas.balance.turns import Turns
 
 
 class LeastConnections:
-    """Counts requests in flight over all models; ties go to whoever was chosen longest ago.
+    """Counts requests in flight over all models; a tie goes to whoever last won one longest ago.
 
     A new server is idle and so gets requests until it has as many in flight as the others: at most the difference,
     never a flood. A silent or slow one fills up and is then avoided, as long as the interceptor goes on counting its
@@ -31,7 +31,8 @@ class LeastConnections:
         """See ``Balancer.choose``."""
         self._left = left = candidates(request, servers)
         fewest = min(server.in_flight for server in left)
-        return self._turns.take([server for server in left if server.in_flight == fewest])
+        tied = [server for server in left if server.in_flight == fewest]
+        return self._turns.take(tied) if len(tied) > 1 else tied[0].name
 
     def observe(self, outcome: Outcome) -> None:
         """Nothing is learned: the counts come with the servers."""
