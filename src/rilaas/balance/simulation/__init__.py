@@ -13,6 +13,7 @@ from rilaas.balance.simulation.load_file import read_load
 from rilaas.balance.simulation.rate import Rate, Sinusoid, Steps
 from rilaas.balance.simulation.run import Run
 from rilaas.balance.simulation.simulate import simulate
+from rilaas.balance.simulation.suite import LoadSuite, read_suite
 
 __all__ = [
     "PROFILES",
@@ -20,6 +21,7 @@ __all__ = [
     "Disturbance",
     "Duration",
     "Load",
+    "LoadSuite",
     "OpenLoad",
     "Profile",
     "Rate",
@@ -31,5 +33,6 @@ __all__ = [
     "Trace",
     "read_cluster",
     "read_load",
+    "read_suite",
     "simulate",
 ]

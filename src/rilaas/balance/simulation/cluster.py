@@ -40,7 +40,7 @@ class SimServer:
             raise InvalidInput(f"Server {self.name!r} is of kind {self.kind!r}.", "A server is 'edge' or 'cloud'.")
         stations = self.slots if isinstance(self.slots, Mapping) else {"": self.slots}
         for model, count in stations.items():
-            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            if type(count) is not int or count < 1:  # True is no number of slots
                 of = f" of model {model!r}" if model else ""
                 raise InvalidInput(f"Server {self.name!r} has {count!r} slots{of}.", "It has 1 or more.")
         if not 0.0 <= self.upload_share <= 1.0:
@@ -116,9 +116,9 @@ class Cluster:
                 raise InvalidInput(f"A disturbance of server {each.server!r}.", did_you_mean(each.server, names))
 
     def _check_models(self, server: SimServer) -> None:
-        told = {"service": server.service, "network": server.network}
+        told: dict[str, Mapping[str, object]] = {"service": server.service, "network": server.network}
         if isinstance(server.slots, Mapping):
-            told |= {"slots": server.slots}  # type: ignore[dict-item]
+            told["slots"] = server.slots
         for what, by_model in told.items():
             for model in self.models:
                 if model not in by_model:

@@ -96,21 +96,20 @@ class Duration:
             return lambda u, z: -mean * log1p(-u)
         if self.shape == "lognormal":
             mu, sigma, exp = *self._log_parts(), math.exp
-            return lambda u, z: exp(mu + sigma * z)
+            return lambda u, z: float(exp(mu + sigma * z))
         if self.shape == "uniform":
             low, width = mean - math.sqrt(3) * std, 2 * math.sqrt(3) * std
             return lambda u, z: low + width * u
         if self.shape == "samples":
             samples = self.samples_s
-            return lambda u, z: samples[int(u * len(samples))]
+            return lambda u, z: samples[min(int(u * len(samples)), len(samples) - 1)]
         if self._table_s is not None:
             table, first, by_step = self._table_s.tolist(), float(_TABLE_Z[0]), 1 / float(_TABLE_Z[1] - _TABLE_Z[0])
 
             def tabulated(u: float, z: float) -> float:
                 place = (z - first) * by_step
                 k = int(place)
-                below: float = table[k]
-                return below + (place - k) * (table[k + 1] - below)
+                return float(table[k] + (place - k) * (table[k + 1] - table[k]))
 
             return tabulated
         return lambda u, z: mean
@@ -118,7 +117,7 @@ class Duration:
     def _quantiles(self, u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         mean, std = self.mean_s, self.std_s
         if self.shape == "normal":
-            return np.maximum(mean + std * normal_quantile(u), FLOOR * mean)
+            return np.asarray(np.maximum(mean + std * normal_quantile(u), FLOOR * mean))
         if self.shape == "exponential":
             return np.asarray(-mean * np.log1p(-u))
         if self.shape == "lognormal":
@@ -127,7 +126,9 @@ class Duration:
         if self.shape == "uniform":
             return np.asarray(mean + math.sqrt(3) * std * (2 * u - 1))
         if self.shape == "samples":
-            return np.asarray(self.samples_s)[(u * len(self.samples_s)).astype(int)]
+            return np.asarray(self.samples_s)[
+                np.minimum((u * len(self.samples_s)).astype(int), len(self.samples_s) - 1)
+            ]
         if self._table_s is not None:
             return np.interp(normal_quantile(u), _TABLE_Z, self._table_s)
         return np.full(u.shape, mean)

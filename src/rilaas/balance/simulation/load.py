@@ -86,7 +86,7 @@ class Profile:
         rng = np.random.default_rng([_ARRIVALS, seed])
         expected = self.rate.expected(self.duration_s)
         if self.process == "even":
-            counts = rng.random() + np.arange(math.ceil(expected) + 1)
+            counts = rng.random() + np.arange(math.ceil(expected) + 1, dtype=np.float64)
         else:
             counts = _unit_poisson(rng, expected)
         at_s = self.rate.when(counts[counts < expected], self.duration_s)
@@ -156,7 +156,7 @@ class Robots:
 
     def __post_init__(self) -> None:
         _check_load(self.name, self.models, self.duration_s)
-        if not isinstance(self.count, int) or isinstance(self.count, bool) or self.count < 1:
+        if type(self.count) is not int or self.count < 1:
             raise InvalidInput(f"Load {self.name!r} has {self.count!r} robots; it has 1 or more.")
         if not self.chain:
             raise InvalidInput(f"Load {self.name!r} has robots that ask for nothing.", "chain has a model or more.")

@@ -68,7 +68,7 @@ class Run:
             if model not in self.cluster.models:
                 raise NotFound(f"No model {model!r} was asked for.", did_you_mean(model, self.cluster.models))
             model = self.cluster.models.index(model)
-        return self.ok & (self.model == model)
+        return np.asarray(self.ok & (self.model == model))
 
     def mean_s(self, model: str | int | None = None) -> float:
         """Mean latency of the answered requests of a model [s].
