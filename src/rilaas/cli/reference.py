@@ -48,9 +48,16 @@ def page() -> str:
             command = rilaas.get_command(ctx, verb)
             assert command is not None
             with click.Context(command, parent=ctx, info_name=verb, terminal_width=_WIDTH) as own:
-                lines = [line.rstrip() for line in command.get_help(own).rstrip().splitlines()]
-                parts.append("\n".join([f"## {verb}", "", "```", *lines, "```"]))
+                parts.append(_section(f"## {verb}", command, own))
+                for name, part in command.commands.items() if isinstance(command, click.Group) else ():
+                    with click.Context(part, parent=own, info_name=name, terminal_width=_WIDTH) as inner:
+                        parts.append(_section(f"### {verb} {name}", part, inner))
     return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, command: click.Command, ctx: click.Context) -> str:
+    lines = [line.rstrip() for line in command.get_help(ctx).rstrip().splitlines()]
+    return "\n".join([title, "", "```", *lines, "```"])
 
 
 if __name__ == "__main__":
