@@ -38,13 +38,7 @@ class _Pace:
         self.network_s += gain * (network_s - self.network_s)
 
 
-@dataclass(frozen=True, slots=True)
-class _Delay:
-    """What a request expects at a server [s]."""
-
-    network_s: float
-    wait_s: float
-    service_s: float
+_Delay = tuple[float, float, float]  # what a request expects at a server: network, wait, service [s]
 
 
 class ShortestExpectedDelay:
@@ -72,7 +66,7 @@ class ShortestExpectedDelay:
         model, at_s = request.model, request.at_s
         self._left = left = self._suspects.trusted(candidates(request, servers), at_s)
         self._delays = delays = [self._delay(server, model, at_s) for server in left]
-        costs = [None if one is None else one.network_s + one.wait_s + one.service_s for one in delays]
+        costs = [None if one is None else one[0] + one[1] + one[2] for one in delays]
         chosen = left[least_cost(left, costs, model)]
         self._sent.note(request, chosen.in_flight)
         return chosen.name
@@ -101,12 +95,12 @@ class ShortestExpectedDelay:
         """See ``Balancer.weighing``."""
         if not self._left:
             return None
-        known = [one or _Delay(0.0, 0.0, 0.0) for one in self._delays]
+        known = [one or (0.0, 0.0, 0.0) for one in self._delays]
         figures = {
             "in_flight": [float(server.in_flight) for server in self._left],
-            "network_s": [one.network_s for one in known],
-            "wait_s": [one.wait_s for one in known],
-            "service_s": [one.service_s for one in known],
+            "network_s": [one[0] for one in known],
+            "wait_s": [one[1] for one in known],
+            "service_s": [one[2] for one in known],
             "known": [float(one is not None) for one in self._delays],
         }
         rule = "The smallest sum of network, expected wait and service."
@@ -124,7 +118,7 @@ class ShortestExpectedDelay:
             ahead = max(ahead, report.in_flight)
         slots = self._slots_of(name, model, report)
         waiting = ahead - slots + 1.0
-        return _Delay(pace.network_s, waiting * mean_s / slots if waiting > 0.0 else 0.0, pace.service_s)
+        return pace.network_s, waiting * mean_s / slots if waiting > 0.0 else 0.0, pace.service_s
 
     def _mean_service_s(self, server: ServerView, service_s: float) -> float:
         """Mean service time of what is in flight at a server; the model's own where that is not known."""
