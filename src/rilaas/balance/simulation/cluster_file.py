@@ -26,8 +26,9 @@ N edge servers with E slots each, and M in the cloud with C each. See ``document
     value = 3.0                              # slow, network: a factor; jitter: seconds
 
 A duration is a number (always so long); ``{ mean_s, std_s }`` (normal, cut at 5 % of the mean);
-``{ mean_s, cv, shape }`` with shape normal, lognormal, exponential, gamma or uniform; or ``{ samples_s = [...] }``: measured ones, drawn from.
-Instead of ``[[servers]]``, ``like = "rilaas-4-8"`` takes those of another cluster, by name or file.
+``{ mean_s, cv, shape }`` with shape normal, lognormal, exponential, gamma or uniform; or ``{ samples_s = [...] }``:
+measured ones, drawn from. Instead of ``[[servers]]``, ``like = "rilaas-4-8"`` takes those of another cluster, by name
+or file, with what befalls them there.
 """
 
 from __future__ import annotations

@@ -126,11 +126,13 @@ class Duration:
         if self.shape == "uniform":
             return np.asarray(mean + math.sqrt(3) * std * (2 * u - 1))
         if self.shape == "samples":
-            return np.asarray(self.samples_s)[
-                np.minimum((u * len(self.samples_s)).astype(int), len(self.samples_s) - 1)
+            count = len(self.samples_s)
+            found: npt.NDArray[np.float64] = np.asarray(self.samples_s)[
+                np.minimum((u * count).astype(int), count - 1)
             ]
+            return found
         if self._table_s is not None:
-            return np.interp(normal_quantile(u), _TABLE_Z, self._table_s)
+            return np.asarray(np.interp(normal_quantile(u), _TABLE_Z, self._table_s))
         return np.full(u.shape, mean)
 
     def _log_parts(self) -> tuple[float, float]:

@@ -68,8 +68,10 @@ class Engine:
         self.decisions_s: list[float] = []
         self._timeout_s, self._deadline_s = timeout_s, deadline_s
         self._clients = len(balancers)
+        joining = {each.server for each in cluster.disturbances if each.kind == "join"}
+        warm = len(balancers) if warm_up else 0
         self.servers = [
-            Live(server, number, self.models, len(balancers) if warm_up else 0)
+            Live(server, number, self.models, warm, joins=server.name in joining)
             for number, server in enumerate(cluster.servers)
         ]
         self._numbers = {server.name: server.number for server in self.servers}
@@ -77,7 +79,6 @@ class Engine:
         self._ledger: Ledger | None = None
         if ledger_delay_s is not None:
             self._ledger = Ledger(self.interceptors, len(self.servers), len(self.models), ledger_delay_s)
-        self._away = {self._numbers[each.server] for each in cluster.disturbances if each.kind == "join"}
         self._met: set[int] = set()
         self._warm_ups = Chance(seed, _WARM_UPS) if warm_up else None
         self._handlers = (
@@ -139,7 +140,7 @@ class Engine:
             self._close(ask, now, ok=False)
             return
         number = self._numbers.get(name, -1)
-        if name in ask.excluded or all(view.name != name for view in views):
+        if name in ask.excluded or not interceptor.offers(number):
             raise InvalidInput(f"The policy chose {name!r}; it had {[view.name for view in views]}.")
         self._count(ask.interceptor, number, model, 1, now)
         ask.request, ask.sent_s, ask.server = request, now, number
@@ -271,15 +272,13 @@ class Engine:
     def _change(self, event: Event) -> None:
         """A disturbance begins or ends."""
         now, _, _, _, disturbance, server, begins = event
-        if disturbance.kind in ("leave", "join"):
-            is_away = begins == (disturbance.kind == "leave")
-            (self._away.add if is_away else self._away.discard)(server.number)
+        was_listed = server.is_listed
+        server.change(disturbance, begins=begins)
+        if server.is_listed != was_listed:
             self._offer(now)
-        else:
-            server.change(disturbance, begins=begins)
 
     def _offer(self, now: float) -> None:
-        numbers = [server.number for server in self.servers if server.number not in self._away]
+        numbers = [server.number for server in self.servers if server.is_listed]
         for number in numbers:
             if number not in self._met:
                 self._met.add(number)

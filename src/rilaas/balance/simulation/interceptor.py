@@ -35,6 +35,10 @@ class SimInterceptor:
         self._views = {number: self._view(number) for number in numbers}
         self._stale.clear()
 
+    def offers(self, number: int) -> bool:
+        """Whether a server may be asked."""
+        return number in self._views
+
     def count(self, server: int, model: int, change: int) -> None:
         """A request went to a server, or ended there."""
         self.in_flight[server][model] += change

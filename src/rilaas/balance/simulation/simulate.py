@@ -159,3 +159,5 @@ def _check(
     for what, value in (("timeout", timeout_s), ("deadline", deadline_s)):
         if not value > 0.0:
             raise InvalidInput(f"A {what} of {value} s; it is above 0.")
+    if timeout_s == math.inf:
+        raise InvalidInput("A timeout of inf s: nobody would ever notice that a server is silent.")

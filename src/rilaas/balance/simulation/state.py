@@ -68,15 +68,18 @@ class Live:
         number: Its place in the cluster.
         models: Names of the models, in the cluster's order.
         interceptors: How many have made a warm-up inference of each model.
+        joins: Whether it is there only while a disturbance ``join`` lasts.
     """
 
     __slots__ = (
         "arrivals",
         "disturbances",
         "in_flight",
+        "is_listed",
         "is_refusing",
         "is_silent",
         "jitter_s",
+        "joins",
         "kind",
         "name",
         "network",
@@ -91,7 +94,9 @@ class Live:
         "weight",
     )
 
-    def __init__(self, server: SimServer, number: int, models: tuple[str, ...], interceptors: int) -> None:
+    def __init__(
+        self, server: SimServer, number: int, models: tuple[str, ...], interceptors: int, *, joins: bool
+    ) -> None:
         self.name, self.kind, self.weight, self.number = server.name, server.kind, server.weight, number
         self.service = [server.service[model].drawer() for model in models]
         self.network = [server.network[model].drawer() for model in models]
@@ -102,6 +107,7 @@ class Live:
         self.stations = [made[""] if "" in made else made[model] for model in models]
         self.in_flight = 0
         self.arrivals = dict.fromkeys(models, interceptors)
+        self.joins = joins
         self.disturbances: list[Disturbance] = []
         self._settle()
 
@@ -116,7 +122,9 @@ class Live:
     def _settle(self) -> None:
         self.slow = self.network_factor = 1.0
         variance = 0.0
-        self.is_refusing = self.is_silent = False
+        kinds = {each.kind for each in self.disturbances}
+        self.is_refusing, self.is_silent = "refuse" in kinds, "silent" in kinds
+        self.is_listed = "leave" not in kinds and (not self.joins or "join" in kinds)
         for each in self.disturbances:
             if each.kind == "slow":
                 self.slow *= each.value
@@ -124,6 +132,4 @@ class Live:
                 self.network_factor *= each.value
             elif each.kind == "jitter":
                 variance += each.value**2
-            self.is_refusing |= each.kind == "refuse"
-            self.is_silent |= each.kind == "silent"
         self.jitter_s = variance**0.5
