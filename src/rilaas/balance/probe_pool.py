@@ -91,7 +91,7 @@ class ProbePool:
         if probe is not None:
             probe.in_flight += 1
             probe.uses += 1
-            if probe.uses >= max(1.0, (1.0 + SURPLUS) / max(self._per_request, 0.01)):
+            if probe.uses >= max(1, round((1.0 + SURPLUS) / max(self._per_request, 0.01))):
                 del self._probes[name]
         if self._due >= 1.0:
             self._due -= 1.0
