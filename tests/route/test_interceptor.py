@@ -52,6 +52,9 @@ class Upstream:
     async def look(self):
         pass
 
+    def follow(self, hear):
+        self.hear = hear
+
 
 class Access:
     def __init__(self, **models):

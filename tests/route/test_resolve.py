@@ -46,6 +46,9 @@ class Upstream:
     async def look(self):
         pass
 
+    def follow(self, hear):
+        pass
+
 
 class Access:
     def __init__(self, fleet, public=None, **models):
@@ -163,14 +166,15 @@ def test_the_index_lists_every_name_and_alias_that_the_robot_may_use():
     assert asyncio.run(interceptor.metadata("m", "prod", ALICE)) == b"alice/m:3"
 
 
-def test_each_model_has_the_balancer_that_the_table_names_and_keeps_it():
+def test_models_have_the_balancer_that_the_table_names_and_those_of_one_name_share_it():
     edge = Upstream("alice/m:3")
     interceptor = build({"edge-1": edge}, fleet(balancer="random"))
     ask(interceptor)
-    first = interceptor._balancers.of("alice/m", fleet(balancer="random").models["alice/m"])
-    assert type(first) is type(make_balancer("random"))
-    assert interceptor._balancers.of("alice/m", fleet(balancer="random").models["alice/m"]) is first
-    assert interceptor._balancers.of("alice/m", fleet(balancer="magic").models["alice/m"]) is not first
+    of = interceptor.balancers.of
+    first = of(fleet(balancer="random").models["alice/m"])
+    assert type(first.balancer) is type(make_balancer("random"))
+    assert of(fleet(balancer="random").models["alice/m"]) is first
+    assert of(fleet(balancer="magic").models["alice/m"]) is of(None), "one that does not exist is no reason to stop"
     assert ask(interceptor)
 
 

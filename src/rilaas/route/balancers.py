@@ -1,36 +1,69 @@
-"""A balancing policy for each model, as the fleet's table names them."""
+"""The balancing policies in use, as the configuration and the fleet's table name them."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterable
 
-from rilaas.balance import BALANCERS, Balancer, make_balancer
+from rilaas.balance import Balancer, make_balancer
+from rilaas.core import RilaasError
+from rilaas.observe import Counter
 from rilaas.route.fleet import ModelRoute
+from rilaas.route.guarded import Guarded
 
 _log = logging.getLogger("rilaas.route")
 
 
 class Balancers:
-    """Keeps each model's policy, with what it has learned, while the table names the same one.
+    """One policy for all models that name the same one: it sees all that they have on a server.
+
+    What it has learned is kept as long as the interceptor runs.
 
     Args:
-        default: For models that the table does not name, all together.
+        default: For models that the table does not name; what it was made of, and itself.
+        failures: Counts what goes wrong, by ``balancer`` and ``kind``.
+        make: Makes a policy of what the table names; raises ``RilaasError`` where it cannot.
     """
 
-    def __init__(self, default: Balancer) -> None:
-        self._default = default
-        self._made: dict[str, tuple[str, Balancer]] = {}
+    def __init__(
+        self,
+        default: tuple[str, Balancer],
+        failures: Counter,
+        make: Callable[[str], Balancer] = make_balancer,
+    ) -> None:
+        spec, balancer = default
+        self._failures, self._make = failures, make
+        self._default = Guarded(named(spec), balancer, failures)
+        self._made = {spec: self._default}
 
-    def of(self, model: str, route: ModelRoute | None) -> Balancer:
-        """The policy of a model."""
+    def of(self, route: ModelRoute | None) -> Guarded:
+        """The policy of a model by its route."""
         if route is None or not route.balancer:
             return self._default
-        name, balancer = self._made.get(model, ("", self._default))
-        if name != route.balancer:
-            if route.balancer in BALANCERS:
-                balancer = make_balancer(route.balancer)
-            else:
-                _log.error("there is no balancing policy %r; %s goes by the default", route.balancer, model)
-                balancer = self._default
-            self._made[model] = (route.balancer, balancer)
-        return balancer
+        return self._made.get(route.balancer) or self._new(route.balancer)
+
+    def all(self) -> Iterable[Guarded]:
+        """Those in use, none twice."""
+        return {id(each): each for each in self._made.values()}.values()
+
+    def _new(self, spec: str) -> Guarded:
+        try:
+            made = Guarded(named(spec), self._make(spec), self._failures)
+        except RilaasError as error:
+            _log.error("models with the balancing policy %r go by the default: %s", spec, error)
+            made = self._default
+        except Exception as error:
+            _log.error("models with the balancing policy %r go by the default", spec, exc_info=error)
+            made = self._default
+        if made is self._default:
+            self._failures.inc(balancer=named(spec)[:_LONGEST], kind="make")
+        self._made[spec] = made
+        return made
+
+
+_LONGEST = 40  # characters of a name that nobody knows
+
+
+def named(spec: str) -> str:
+    """The policy's name in ``NAME`` or ``NAME=FILE``."""
+    return spec.partition("=")[0]

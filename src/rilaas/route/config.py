@@ -3,7 +3,7 @@
 As TOML::
 
     listen = "0.0.0.0:8443"
-    balancer = "least_connections"
+    balancer = "least_connections"   # see balancing.py for [balancing] and [models.NAME]
     access = "access.toml"           # see access.py; or [hub], which brings servers too
     metrics = "127.0.0.1:9090"       # optional
 
@@ -22,6 +22,7 @@ As TOML::
     kind = "cloud"
     address = "10.0.0.7:8001"        # a `rilaas serve`
     added_delay_s = 0.0              # emulates distance
+    weight = 1.0                     # its share where a policy uses weights
 
     [[servers]]
     name = "edge-1"
@@ -33,16 +34,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from rilaas.balance import BALANCERS
 from rilaas.core import InvalidInput, NotFound, did_you_mean
 from rilaas.core.toml import checked_table, read_toml
+from rilaas.route.balancing import Balancing, check_spec, read_balancing, read_spec
 
 KINDS = ("edge", "cloud")
 DEFAULT_PORT = 8443
+DEFAULT_BALANCER = "least_connections"
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -115,6 +117,7 @@ class ServerConfig:
         insecure: Clear text instead of TLS with a client certificate; on loopback only.
         added_delay_s: Emulated distance, added to each round trip [s].
         added_jitter_s: Its standard deviation [s].
+        weight: Its share where a policy uses weights.
     """
 
     name: str
@@ -124,6 +127,7 @@ class ServerConfig:
     insecure: bool = False
     added_delay_s: float = 0.0
     added_jitter_s: float = 0.0
+    weight: float = 1.0
 
     def __post_init__(self) -> None:
         where = f"Server {self.name!r}"
@@ -138,6 +142,8 @@ class ServerConfig:
             )
         if self.added_delay_s < 0 or self.added_jitter_s < 0:
             raise InvalidInput(f"{where}: added_delay_s and added_jitter_s are at least 0 [s].")
+        if not 0.0 < self.weight < float("inf"):
+            raise InvalidInput(f"{where}: weight is {self.weight}; it is a number above 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +155,22 @@ class RouteConfig:
         access: The access policy's file; None where there is a hub.
         tls: Certificates; without them it listens on loopback only.
         listen: ``host:port``.
-        balancer: A name of ``rilaas.balance.BALANCERS``.
+        balancer: A name of ``rilaas.balance.BALANCERS``, or ``NAME=FILE`` for one that was trained.
         metrics: ``host:port`` of the Prometheus endpoint, or ''.
         name: How the interceptor calls itself.
         hub: Where policy and further servers come from; None where there is an access file.
+        balancing: How the policy is run, and what protects a model's requests.
     """
 
     servers: tuple[ServerConfig, ...] = ()
     access: Path | None = None
     tls: TlsConfig | None = None
     listen: str = f"127.0.0.1:{DEFAULT_PORT}"
-    balancer: str = "least_connections"
+    balancer: str = DEFAULT_BALANCER
     metrics: str = ""
     name: str = "rilaas-route"
     hub: HubConfig | None = None
+    balancing: Balancing = field(default_factory=Balancing)
 
     def __post_init__(self) -> None:
         if (self.access is None) == (self.hub is None):
@@ -172,10 +180,9 @@ class RouteConfig:
         names = [server.name for server in self.servers]
         if len(set(names)) < len(names):
             raise InvalidInput(f"Two servers have the same name: {', '.join(sorted(names))}.")
-        if self.balancer not in BALANCERS:
-            raise InvalidInput(
-                f"There is no balancing policy {self.balancer!r}.", did_you_mean(self.balancer, BALANCERS)
-            )
+        check_spec(self.balancer)
+        if self.balancing.spec != self.balancer:
+            object.__setattr__(self, "balancing", replace(self.balancing, spec=self.balancer))
         if self.tls is None and not is_loopback(self.listen):
             raise InvalidInput(
                 f"Listening on {self.listen} without TLS would send robots' tokens in clear text.",
@@ -196,7 +203,7 @@ def read_route_config(path: Path) -> RouteConfig:
     """
     document = read_toml(path)
     base = path.parent
-    checked_table(document, str(path), {each.name for each in fields(RouteConfig)})
+    checked_table(document, str(path), {"models", *(each.name for each in fields(RouteConfig))})
     for key in () if "hub" in document else ("servers", "access"):
         if key not in document:
             raise InvalidInput(f"{path}: {key!r} is missing.", "See `rilaas route --help` for an example.")
@@ -214,6 +221,9 @@ def read_route_config(path: Path) -> RouteConfig:
     for key in ("listen", "balancer", "metrics", "name"):
         if key in values:
             values[key] = _text(values[key], f"{path}: {key}")
+    values["balancer"] = spec = read_spec(values.get("balancer", DEFAULT_BALANCER), base)
+    tables = values.pop("balancing", {}), values.pop("models", {})
+    values["balancing"] = read_balancing(spec, *tables, base, str(path))
     return RouteConfig(**values)
 
 
@@ -231,6 +241,7 @@ def _server(row: Any, base: Path, path: Path) -> ServerConfig:
         ("insecure", (bool,), "true or false"),
         ("added_delay_s", (int, float), "a number [s]"),
         ("added_jitter_s", (int, float), "a number [s]"),
+        ("weight", (int, float), "a number"),
         ("address", (str,), 'a string, "host:port"'),
         ("kind", (str,), "a string"),
     ):

@@ -23,6 +23,7 @@ class FleetServer:
         address: ``host:port``.
         insecure: Clear text; on loopback only.
         added_delay_s: Emulated distance, added to each round trip [s].
+        weight: Its share where a policy uses weights.
     """
 
     name: str
@@ -30,6 +31,7 @@ class FleetServer:
     address: str
     insecure: bool = False
     added_delay_s: float = 0.0
+    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,14 @@ def read_fleet(public: Any, table: Any) -> Fleet:
 
 
 def _server(row: Mapping[str, Any]) -> FleetServer:
-    delay_s = float(row.get("added_delay_s") or 0.0)
+    delay_s, weight = float(row.get("added_delay_s") or 0.0), float(row.get("weight") or 1.0)
     return FleetServer(
-        str(row["name"]), str(row["kind"]), str(row["address"]), row.get("insecure") is True, max(0.0, delay_s)
+        str(row["name"]),
+        str(row["kind"]),
+        str(row["address"]),
+        row.get("insecure") is True,
+        max(0.0, delay_s),
+        weight if 0.0 < weight < float("inf") else 1.0,
     )
 
 

@@ -92,7 +92,7 @@ class FleetFollower:
             await remote.stop()
             return
         upstream: Upstream = Distant(remote, row.added_delay_s) if row.added_delay_s else remote
-        server = Server(row.name, row.kind, upstream, is_fixed=False)
+        server = Server(row.name, row.kind, upstream, is_fixed=False, weight=row.weight)
         replaced = self._asked.get(row.name)
         self._interceptor.add(server)
         self._asked[row.name] = (server, remote)

@@ -7,41 +7,29 @@ and a library: a robot's client may hold one.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from rilaas.balance import Balancer, Outcome, Request
-from rilaas.core import (
-    DeadlineExceeded,
-    ModelFailed,
-    NotFound,
-    RilaasError,
-    Unauthenticated,
-    Unavailable,
-    did_you_mean,
-)
+from rilaas.balance import Balancer
+from rilaas.core import NotFound, RilaasError, Unauthenticated, Unavailable, did_you_mean
 from rilaas.observe import Registry
 from rilaas.route.access import AccessSource
 from rilaas.route.balancers import Balancers
+from rilaas.route.balancing import Balancing
+from rilaas.route.decision import Decisions
+from rilaas.route.dispatch import Dispatcher
 from rilaas.route.fleet import ModelRoute
 from rilaas.route.limit import RateLimits
 from rilaas.route.measures import Measures
 from rilaas.route.resolve import Resolver, Target
-from rilaas.route.stage import read_stages
 from rilaas.route.upstream import Server
 from rilaas.route.visible import visible_models
 from rilaas.serve.service import Caller, ModelState
-from rilaas.wire import peek, with_model, with_parameters
-
-_log = logging.getLogger("rilaas.route")
+from rilaas.wire import peek, with_model
 
 HEAR_S = 0.3  # a request waits at most so long for servers to say what they have
-MAX_DEATHS = 2  # processes that one request may take with it
-_STATUS = {"deadline_exceeded": "timeout"}  # of an outcome, by error code; all others are 'error'
-# What an error says of the server's health; every other one is an answer, so the server is well.
-_VERDICT: dict[str, bool | None] = {"unavailable": False, "deadline_exceeded": None}
 
 
 class Interceptor:
@@ -56,6 +44,7 @@ class Interceptor:
         balancer: Chooses among the servers that have the model and answer, where the fleet's table names no other.
         registry: Where the metrics go.
         draw: A number from 0 up to 1, for shares of traffic.
+        balancing: How policies are made that the table names, and what protects requests.
     """
 
     def __init__(
@@ -65,11 +54,16 @@ class Interceptor:
         balancer: Balancer,
         registry: Registry | None = None,
         draw: Callable[[], float] = random.random,
+        balancing: Balancing | None = None,
     ) -> None:
         self.servers: dict[str, Server] = {}
-        self._access, self._balancers = access, Balancers(balancer)
+        self._access = access
         self._limits = RateLimits()
         self._measures = Measures(registry or Registry(), access)
+        balancing = balancing or Balancing(type(balancer).__name__)
+        self.balancers = Balancers((balancing.spec, balancer), self._measures.failures, balancing.make)
+        self.decisions = Decisions()
+        self._dispatcher = Dispatcher(self.servers, self.balancers, self._measures, self.decisions)
         self._resolver = Resolver(self._can_be_asked, draw)
         self._seen: dict[str, float] = {}
         for server in servers:
@@ -78,6 +72,7 @@ class Interceptor:
     def add(self, server: Server) -> Server | None:
         """Let a server be asked; returns the one of that name that was asked until now."""
         replaced = self.servers.get(server.name)
+        server.upstream.follow(server.heard)
         self.servers[server.name] = server
         self._measures.joined(server)
         return replaced
@@ -118,7 +113,9 @@ class Interceptor:
             self._limits.check(caller.name, target.model, target.grant)
             if is_renamed:
                 body = with_model(body, target.model, target.revision)
-            reply = await self._try_servers(body, asked.request_id, target, caller, deadline)
+            reply = await self._dispatcher.send(
+                body, asked.request_id, target, caller.name, deadline, partial(self._nobody, target, caller)
+            )
             outcome = "ok"
             return with_model(reply, target.model, target.revision) if is_renamed and target.revision else reply
         except RilaasError as error:
@@ -170,44 +167,6 @@ class Interceptor:
     def _can_be_asked(self, model: str, revision: str, route: ModelRoute) -> bool:
         return any(server.may_be_asked(route) and server.has(model, revision) for server in self.servers.values())
 
-    async def _try_servers(
-        self, body: bytes, request_id: str, target: Target, caller: Caller, deadline: float | None
-    ) -> bytes:
-        model = target.model
-        balancer = self._balancers.of(model, target.route)
-        tried: frozenset[str] = frozenset()
-        deaths = 0
-        while True:
-            left_s = float("inf") if deadline is None else deadline - time.monotonic()
-            if left_s <= 0.0:
-                raise DeadlineExceeded("The deadline passed before a server answered.")
-            views = [
-                server.view()
-                for server in self.servers.values()
-                if server.may_be_asked(target.route)
-                and server.has(model, target.revision)
-                and server.breaker.allows()
-            ]
-            if not views and not tried:
-                raise self._nobody(target, caller)
-            request = Request(model, request_id, left_s, tried)
-            server = self.servers[balancer.choose(request, views)]
-            try:
-                reply = await self._ask(server, balancer, request, body, deadline)
-            except Unavailable as error:
-                _log.warning("server %s failed a request of %s: %s", server.name, model, error.message)
-                deaths += error.died_with_request
-                tried |= {server.name}
-                if deaths == MAX_DEATHS:
-                    raise ModelFailed(
-                        f"The request ended the process of {model!r} on {deaths} servers.",
-                        "Its input may be what the model cannot take.",
-                    ) from None
-                if error.died_with_request and tried >= {view.name for view in views}:
-                    raise  # the caller may try once more, and has to know why
-                continue
-            return with_parameters(reply, {"rilaas_server": server.name, "rilaas_attempts": len(tried) + 1})
-
     def _is_known(self, model: str) -> bool:
         return any(server.states(model) for server in self.servers.values())
 
@@ -229,26 +188,3 @@ class Interceptor:
         return NotFound(
             f"No server has a model {model!r}.", did_you_mean(model, {state.name for state in self.models(caller)})
         )
-
-    async def _ask(
-        self, server: Server, balancer: Balancer, request: Request, body: bytes, deadline: float | None
-    ) -> bytes:
-        start = time.monotonic()
-        status, verdict, reply = "cancelled", None, b""
-        server.in_flight[request.model] += 1
-        is_trial = server.breaker.begin()
-        try:
-            reply = await server.upstream.infer(body, deadline)
-            status, verdict = "ok", True
-            return reply
-        except RilaasError as error:
-            status, verdict = _STATUS.get(error.code, "error"), _VERDICT.get(error.code, True)
-            raise
-        finally:
-            latency_s = time.monotonic() - start
-            server.in_flight[request.model] -= 1
-            server.breaker.ended(verdict, is_trial=is_trial)
-            stages = read_stages(reply, latency_s) if reply else None
-            self._measures.tried(server.name, request.model, status, latency_s, stages)
-            queue_s, compute_s = (stages.queue_s, stages.compute_s) if stages else (None, None)
-            balancer.observe(Outcome(request, server.name, status, latency_s, queue_s, compute_s))

@@ -36,6 +36,9 @@ class Measures:
             "Where an answer's time went: wire, queue, batch or compute.",
             ("server", "model", "stage"),
         )
+        self.failures = registry.counter(
+            "rilaas_route_balancer_failures_total", "What a balancing policy got wrong.", ("balancer", "kind")
+        )
         self._waiting = registry.gauge(
             "rilaas_route_in_flight", "Requests sent to a server and not ended.", ("server",)
         )

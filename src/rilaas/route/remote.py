@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import grpc.aio
 
 from rilaas.core import DeadlineExceeded, InvalidInput, RateLimited, Unavailable
 from rilaas.serve.link import MAX_QUEUED_BYTES
+from rilaas.serve.load import ASK, Load, split_load
 from rilaas.serve.service import ModelState
 from rilaas.wire import (
     MAX_MESSAGE_BYTES,
@@ -63,6 +64,8 @@ class RemoteUpstream:
         self._opening = asyncio.Lock()
         self._look: asyncio.Task[None] | None = None
         self._looked_at = 0.0
+        self._load: Load | None = None
+        self._hear: Callable[[Load], None] | None = None
 
     async def start(self) -> None:
         """Learn the models once and keep learning; a server that is down is asked again and again."""
@@ -102,10 +105,21 @@ class RemoteUpstream:
             self._look = asyncio.ensure_future(self._poll())
         await asyncio.shield(self._look)
 
+    def follow(self, hear: Callable[[Load], None]) -> None:
+        """See ``Upstream.follow``; what was heard before is told at once."""
+        self._hear = hear
+        if self._load is not None:
+            hear(self._load)
+
+    def _heard(self, load: Load) -> None:
+        self._load = load
+        if self._hear is not None:
+            self._hear(load)
+
     async def _open(self) -> _Stream:
         async with self._opening:
             if self._stream is None or self._stream.ended:
-                self._stream = _Stream(self._channel)
+                self._stream = _Stream(self._channel, self._heard)
             return self._stream
 
     async def _unary(self, method: str, request: bytes) -> bytes:
@@ -121,6 +135,8 @@ class RemoteUpstream:
             states = tuple(ModelState(m.name, m.version, m.state == "READY", m.reason) for m in index.models)
             if states != self._states:  # else what others have worked out of them stays true
                 self._states = states
+            if self._stream is None or self._stream.ended:
+                await self._open()  # the server's load is heard on it, whether somebody asks or not
         except Exception as error:
             if any(state.ready for state in self._states):
                 _log.warning("server %s is not answering: %s", self.address, error)
@@ -135,8 +151,9 @@ class RemoteUpstream:
 class _Stream:
     """One ModelStreamInfer call; ids are ours on the way and the caller's again on the answer."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._call: Any = channel.stream_stream(METHODS["ModelStreamInfer"].path)()
+    def __init__(self, channel: grpc.aio.Channel, hear: Callable[[Load], None]) -> None:
+        self._call: Any = channel.stream_stream(METHODS["ModelStreamInfer"].path)(metadata=((ASK, "1"),))
+        self._hear = hear
         self._waiting: dict[str, asyncio.Future[bytes]] = {}
         self._numbers = itertools.count(1)
         self._queue: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
@@ -192,7 +209,12 @@ class _Stream:
         gone: Exception = Unavailable("The server ended the connection.")
         try:
             while (message := await self._call.read()) is not grpc.aio.EOF:
-                error, response, request_id = unwrap_stream_response(message)
+                rest, load = split_load(message)
+                if load is not None:
+                    self._hear(load)
+                if not rest:
+                    continue
+                error, response, request_id = unwrap_stream_response(rest)
                 future = self._waiting.get(request_id)
                 if future is not None and not future.done():
                     if error is not None:

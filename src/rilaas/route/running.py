@@ -8,7 +8,6 @@ from functools import partial
 
 import grpc
 
-from rilaas.balance import make_balancer
 from rilaas.core import InvalidInput
 from rilaas.observe import Registry
 from rilaas.route.access import AccessSource, FileAccess
@@ -83,6 +82,8 @@ async def start_interceptor(
             is down is no error: it is asked again each second.
     """
     registry = registry or Registry()
+    balancing = config.balancing
+    balancer = balancing.make(config.balancer)  # before anything is started: its file may be wrong
     authority = ensure_authority(config.tls.authority) if config.tls else None
     remotes: list[RemoteUpstream] = []
     held: list[LocalModels] = []
@@ -91,18 +92,21 @@ async def start_interceptor(
         upstream = _upstream(each, authority, registry, remotes, held)
         if each.added_delay_s or each.added_jitter_s:
             upstream = Distant(upstream, each.added_delay_s, each.added_jitter_s)
-        servers.append(Server(each.name, each.kind, upstream))
+        servers.append(Server(each.name, each.kind, upstream, weight=each.weight))
     try:
         access = access or await _access(config)
     except BaseException:
         await asyncio.gather(*(remote.stop() for remote in remotes), *(each.stop() for each in held))
         raise
-    interceptor = Interceptor(servers, access, make_balancer(config.balancer), registry)
+    interceptor = Interceptor(servers, access, balancer, registry, balancing=balancing)
     follower = FleetFollower(interceptor, access, partial(_connected, authority=authority)) if config.hub else None
     heartbeat = _heartbeat(config, interceptor, access)
     running = Running(interceptor, access, tuple(remotes), tuple(held), follower, heartbeat)
     try:
         await all_or_none([*(remote.start() for remote in remotes), *(each.start() for each in held)])
+        for each, server in zip(config.servers, servers, strict=True):
+            if each.models:
+                await server.upstream.look()  # its load is known before it is asked first
         if follower is not None:
             await follower.start()
         if heartbeat is not None:

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 
 from rilaas import __version__
 from rilaas.core import InvalidInput, RilaasError, Unavailable
+from rilaas.serve.load import ASK, Load, TellsLoad, encode_load
 from rilaas.serve.service import Caller, Gate, OpenGate, Service, told
 from rilaas.serve.stream import Streams
 from rilaas.wire import MAX_MESSAGE_BYTES, SERVICE, grpc_status, trailing_metadata
@@ -43,6 +44,7 @@ class Front:
 
     def __init__(self, service: Service, gate: Gate, *, name: str = "rilaas") -> None:
         self._service, self._gate, self._name = service, gate, name
+        self._load = service.load if isinstance(service, TellsLoad) else None
         self._streams = Streams()
         self._draining = False
         interceptors = () if isinstance(gate, OpenGate) else (_Doorman(gate),)
@@ -132,15 +134,22 @@ class Front:
 
     async def _model_infer(self, body: bytes, context: Any) -> bytes:
         caller = self._admit(context)
-        left_s = context.time_remaining()
-        return await self._service.infer(body, caller, None if left_s is None else time.monotonic() + left_s)
+        left_s, load = context.time_remaining(), self._load_for(context)
+        reply = await self._service.infer(body, caller, None if left_s is None else time.monotonic() + left_s)
+        return reply if load is None else reply + encode_load(load())
 
     async def _model_stream_infer(self, requests: Any, context: Any) -> None:
         try:
             caller = self._admit(context, opens_stream=True)
-            await self._streams.answer(context, self._service, caller)
+            await self._streams.answer(context, self._service, caller, self._load_for(context))
         except RilaasError as error:
             await _abort(context, error)
+
+    def _load_for(self, context: Any) -> Callable[[], Load] | None:
+        """How busy the server is, where it knows and the caller has asked to hear it."""
+        if self._load is None:
+            return None
+        return self._load if any(key == ASK for key, _ in context.invocation_metadata() or ()) else None
 
     def _admit(self, context: Any, *, opens_stream: bool = False) -> Caller:
         return self._gate.admit(context.invocation_metadata() or (), context.peer(), opens_stream=opens_stream)

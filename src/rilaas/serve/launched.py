@@ -26,6 +26,7 @@ _log = logging.getLogger("rilaas.serve.replica")
 _TAIL_LINES = 20
 _MAX_LINE_BYTES = 4096
 _MAX_READY_BYTES = 2**16
+_MOST_AT_ONCE = 4096
 _GRACE_S = 2.0
 _LOOK_S = 0.2  # how soon a replica that loads and that nobody wants any more is killed
 _UNREADABLE = "said something that is not readable when it started"
@@ -42,6 +43,7 @@ class Launched:
         model: Name of its model.
         version: Version of its model.
         isolation: How it is confined, in words.
+        at_once: How many requests it computes at once.
         log_tail: The last lines it wrote to standard error.
     """
 
@@ -51,6 +53,7 @@ class Launched:
     model: str
     version: str
     isolation: str
+    at_once: int
     log_tail: deque[str]
 
     def stop(self, grace_s: float = _GRACE_S) -> int:
@@ -128,7 +131,7 @@ class Start:
             reader.join(1.0)  # what it wrote last says why
             raise error_from_code(str(said.get("code")), str(said.get("message")), str(said.get("hint", "")))
         model, version, isolation = (str(said.get(key)) for key in ("model", "version", "isolation"))
-        return Launched(process, pid, self.socket_path, model, version, isolation, tail)
+        return Launched(process, pid, self.socket_path, model, version, isolation, _at_once(said), tail)
 
     def _spawn(self, info_writer: int) -> subprocess.Popen[bytes]:
         command, fds = self.command, [self.listener]
@@ -158,6 +161,12 @@ class Start:
             f"It may use {self.limits.memory_bytes // 2**20} MiB of memory ([limits] in model.toml)."
             + (f" The last that it wrote:{last}" if last else " It wrote nothing."),
         )
+
+
+def _at_once(said: dict[str, object]) -> int:
+    """What a replica says of its batches, as far as it is believed: a model's own code runs in it."""
+    told = said.get("at_once")
+    return min(max(told, 1), _MOST_AT_ONCE) if isinstance(told, int) else 1
 
 
 def _ready_line(

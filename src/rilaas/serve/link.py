@@ -48,6 +48,11 @@ class ReplicaLink(asyncio.Protocol):
         return len(self._waiting)
 
     @property
+    def owed(self) -> int:
+        """Answers that the replica has still to give, whether somebody waits for them or not."""
+        return self._owed
+
+    @property
     def silent_s(self) -> float:
         """How long the replica has owed an answer without giving any [s]."""
         return time.monotonic() - self._heard if self._owed else 0.0

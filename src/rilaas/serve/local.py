@@ -7,6 +7,7 @@ import itertools
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from rilaas.core import (
     did_you_mean,
 )
 from rilaas.observe import Registry
+from rilaas.serve.load import Load
 from rilaas.serve.log import ReplicaLog
 from rilaas.serve.pool import Pool, ServedModel
 from rilaas.serve.service import Caller, ModelState
@@ -63,6 +65,7 @@ class LocalModels:
         self._sockets = Path(tempfile.mkdtemp(prefix="rilaas-"))  # mode 700
         self._numbers = itertools.count()
         self._starting: set[ModelRef] = set()
+        self._arrivals: Counter[str] = Counter()
         self._held: dict[ModelRef, Pool] = {}
         self._by_name: dict[str, Pool] = {}
         self._by_version: dict[tuple[str, str], Pool] = {}
@@ -180,6 +183,7 @@ class LocalModels:
         pool = self._pool(seen.model, seen.version)
         ref = pool.served.ref
         start = time.monotonic()
+        self._arrivals[ref.model] += 1
         if deadline is not None and deadline <= start:
             raise DeadlineExceeded("The deadline had passed before the request reached the model.")
         outcome = "internal"
@@ -204,6 +208,15 @@ class LocalModels:
             ModelState(pool.served.ref.model, pool.served.ref.revision, pool.ready, pool.reason)
             for pool in self.pools
         ]
+
+    def load(self) -> Load:
+        """See ``TellsLoad.load``; it is told to one caller."""
+        slots: dict[str, int] = {}
+        in_flight = 0
+        for ref, pool in self._held.items():
+            slots[ref.model] = slots.get(ref.model, 0) + pool.slots
+            in_flight += pool.in_flight
+        return Load(in_flight, slots, dict(self._arrivals))
 
     def _pool(self, model: str, version: str) -> Pool:
         pool = self._by_version.get((model, version)) if version else self._by_name.get(model)

@@ -66,6 +66,7 @@ class Pool:
         self.digest = ""
         self.isolation = ""
         self.restarts = 0
+        self.at_once = 1  # requests that one replica computes at once
         self.sockets = sockets
         self._links: list[ReplicaLink] = []
         self._watchers: list[asyncio.Task[None]] = []
@@ -79,6 +80,16 @@ class Pool:
     def replicas_ready(self) -> int:
         """How many replicas can answer."""
         return len(self._links)
+
+    @property
+    def slots(self) -> int:
+        """How many requests are computed at once, if they come."""
+        return len(self._links) * self.at_once
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that wait or are computed, whether somebody waits for their answers or not."""
+        return sum(link.owed for link in self._links)
 
     async def start(self) -> None:
         """Start all replicas and return when they are ready.
@@ -154,6 +165,7 @@ class Pool:
             raise
         self._links.append(link)
         self.reason, self.digest, self.isolation = "", launched.version, launched.isolation
+        self.at_once = launched.at_once
         said = f"replica {index} of {place.ref} is ready (pid {launched.process.pid}, {launched.isolation})"
         _log.info("%s", said)
         self.log.note(said)

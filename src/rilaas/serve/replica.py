@@ -230,8 +230,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(said, error)
     replica.stop_on_signals()
     gc.freeze()
-    folder = model.folder
-    _say(said, {"ready": True, "model": folder.manifest.name, "version": folder.version, "isolation": isolation})
+    folder, batching = model.folder, model.folder.manifest.batching
+    ready = {"ready": True, "model": folder.manifest.name, "version": folder.version, "isolation": isolation}
+    _say(said, {**ready, "at_once": batching.max_size if batching else 1})
     replica.run()
     return 0
 
