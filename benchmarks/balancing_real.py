@@ -23,15 +23,15 @@ import tempfile
 import time
 from pathlib import Path
 
-from balancing.agreement import agreement
-from balancing.calibration import calibrate
-from balancing.contender import contender, contenders
-from balancing.experiment import SETTLE_S, Plan, run_real, run_simulated
-from balancing.fleet import Fleet
-from balancing.load import FIVE, load_of
-from balancing.nginx import program
-from balancing.place import Place
-from balancing.told import agreement_text, calibration_table, load_table, markdown, policy_table
+from balancing_replayed.agreement import agreement
+from balancing_replayed.calibration import calibrate
+from balancing_replayed.contender import contender, contenders
+from balancing_replayed.experiment import SETTLE_S, Plan, run_real, run_simulated
+from balancing_replayed.fleet import Fleet
+from balancing_replayed.load import FIVE, load_of
+from balancing_replayed.nginx import program
+from balancing_replayed.place import Place
+from balancing_replayed.told import agreement_text, calibration_table, load_table, markdown, policy_table
 
 from rilaas.balance.comparison.table import standings_table
 from rilaas.report import grid

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as triton
-from benchmarks.balancing.nginx import Nginx, configuration, program
+from benchmarks.balancing_replayed.nginx import Nginx, configuration, program
 
 from rilaas.wire import METHODS, decode_response, encode_request
 from tests.model_folders import write_python_model
