@@ -117,7 +117,10 @@ def _like(told: dict[str, Any], path: Path) -> Cluster:
 
 def _models(table: dict[str, Any], servers: list[dict[str, Any]], where: str) -> tuple[str, ...]:
     if "models" in table:
-        return texts(table, "models", where)
+        models = texts(table, "models", where)
+        if not models:
+            raise InvalidInput(f"{where}: models is []; it is one or more.")
+        return models
     service = servers[0].get("service")
     if not isinstance(service, dict) or not service or "mean_s" in service or "samples_s" in service:
         raise InvalidInput(

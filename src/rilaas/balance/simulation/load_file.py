@@ -171,10 +171,10 @@ def _read_csv(path: Path) -> tuple[tuple[float, ...], tuple[str, ...]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        return tuple(float(row["at_s"]) for row in rows), tuple(row["model"] for row in rows)
+        return tuple(float(row["at_s"]) for row in rows), tuple(row["model"].strip() for row in rows)
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError, csv.Error):  # of cells that are missing or no numbers
         raise InvalidInput(
             f"{path} is not a trace.", "Its first line is 'at_s,model'; each other one a request."
         ) from None
