@@ -5,6 +5,7 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 
 from rilaas.report.agreement_chart import agreement_chart
 from rilaas.report.allocation_chart import ModelTimeline, allocation_chart
+from rilaas.report.decision_map_chart import DecisionMap, decision_map_chart
 from rilaas.report.difference_chart import difference_chart, percent_text
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import HERE, Cell, Episode, Figure, Report, Table
@@ -12,6 +13,7 @@ from rilaas.report.exchange import metric_row, read_metric
 from rilaas.report.infraction_chart import infraction_chart
 from rilaas.report.interval_chart import interval_chart
 from rilaas.report.latency_chart import latency_chart
+from rilaas.report.learning_curve_chart import learning_curve_chart
 from rilaas.report.metric import Metric, Percentiles, summarize
 from rilaas.report.number import bytes_text, metric_text, value_text
 from rilaas.report.pareto_chart import Candidate, pareto_chart
@@ -26,6 +28,7 @@ __all__ = [
     "HERE",
     "Candidate",
     "Cell",
+    "DecisionMap",
     "Episode",
     "Figure",
     "Metric",
@@ -38,12 +41,14 @@ __all__ = [
     "allocation_chart",
     "bytes_text",
     "colour_wanted",
+    "decision_map_chart",
     "difference_chart",
     "distance_chart",
     "grid",
     "infraction_chart",
     "interval_chart",
     "latency_chart",
+    "learning_curve_chart",
     "metric_row",
     "metric_text",
     "paint",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rilaas.report.svg import line, log_ticks, path, round_ticks, text
 
 Values = NDArray[np.float64]
+_LIFTED = 0.5  # an axis whose least value is above this share of the largest does not begin at 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Panel:
 
 
 def value_ticks(values: Values, *, count: int = 4, spread: float = 6.0) -> tuple[list[float], bool]:
-    """Round values for an axis, and whether it is logarithmic: where the largest is far above the middle.
+    """Round values for the axis of lines, and whether it is logarithmic: where the largest is far above the middle.
 
     Args:
         values: All that is drawn; NaN is passed over.
@@ -121,12 +122,18 @@ def value_ticks(values: Values, *, count: int = 4, spread: float = 6.0) -> tuple
     if not known.size:
         return [0.0, 1.0], False
     high, middle, low = float(known.max()), float(np.median(known)), float(known.min())
+    if high - low < 1e-9 * abs(high):
+        return round_ticks(high, count), False
     if low > 0 and high > spread * middle:
         decades = log_ticks(low / 2.5, high * 2.5)
         below = max((tick for tick in decades if tick <= low), default=decades[0])
         above = min((tick for tick in decades if tick >= high), default=decades[-1])
         return [tick for tick in decades if below <= tick <= above], True
-    return round_ticks(high, count), False
+    ticks = round_ticks(high, count)
+    if low > _LIFTED * high:  # a line may begin above 0, and what differs is seen better
+        finer = round_ticks(high - low, count)[1]
+        ticks = [finer * i for i in range(math.floor(low / finer), math.ceil(high / finer - 1e-9) + 1)]
+    return ticks, False
 
 
 def _spans(known: NDArray[np.bool_]) -> list[tuple[int, int]]:

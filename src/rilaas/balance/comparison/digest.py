@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rilaas.balance.simulation import Run
 
-BINS = 60
+BINS = 40
 """Into how many parts a run's time is cut for figures."""
 
 Floats = NDArray[np.float64]
@@ -29,8 +29,8 @@ class Digest:
         bin_latency_s: (K, B) sum of the latencies of the requests that came in each bin and were answered [s].
         bin_count: (K, N, B) how many of them each server answered.
         bin_rate: (K, B) requests that came in each bin, answered or not.
-        use: (N,) work that was sent to each server while requests came, as a share of what it can do in that time;
-            above 1 its queue grew until the end.
+        use: (N,) work that was sent to each server while requests came, as a share of what it can do in that time.
+            What is in the queue at the end is part of it: a busy server may be a little above 1 and still stable.
         retries: Attempts beyond the first, all requests together.
         decision_s: Median time of a decision [s].
     """

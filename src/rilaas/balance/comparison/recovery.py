@@ -13,6 +13,7 @@ WINDOW_S = 2.0
 WITHIN = 0.10
 LASTING_S = 4.0
 _STEP_S = 0.25
+_GROWING = 0.8  # of the steady state: where the time before was below, latencies are growing and there is none
 
 
 def recovery_s(digests: Sequence[Digest], at_s: float, until_s: float, *, settled_s: float | None = None) -> float:
@@ -30,7 +31,8 @@ def recovery_s(digests: Sequence[Digest], at_s: float, until_s: float, *, settle
         settled_s: From when on latencies count as the steady state [s]; the last third where None.
 
     Returns:
-        Seconds; inf where latencies did not come to rest, NaN where nothing was answered.
+        Seconds; inf where latencies did not come to rest or are still growing at the end, NaN where nothing was
+        answered.
 
     Raises:
         ValueError: There is no time between.
@@ -50,6 +52,9 @@ def recovery_s(digests: Sequence[Digest], at_s: float, until_s: float, *, settle
     if not times:
         return math.nan
     at, quotient = np.concatenate(times), np.concatenate(quotients)
+    before = quotient[(at >= settled_s - (until_s - settled_s)) & (at >= at_s) & (at < settled_s)]
+    if before.size and before.mean() < _GROWING:
+        return math.inf
     starts = np.arange(at_s, until_s - WINDOW_S + 1e-9, _STEP_S)
     order = np.argsort(at)
     at, total = at[order], np.concatenate([[0.0], np.cumsum(quotient[order])])

@@ -15,6 +15,9 @@ from rilaas.report import Metric, Percentiles, summarize
 
 Values = NDArray[np.float64]
 
+OVERLOADED = 1.1
+"""From this use of a server on its queue grows until the end of a run; less above 1 is what always waits there."""
+
 SAME_WITHIN = 0.01
 """Policies whose means are nearer than this share do not differ in a way that anybody would notice."""
 
@@ -107,9 +110,13 @@ class Comparison:
         return sum(digest.failed for digest in self.digests[load, policy])
 
     def busiest(self, load: str, policy: str) -> float:
-        """The largest mean use of a server; above 1 the policy overloads it, and its means grow with the run."""
+        """The largest mean use of a server; see ``Digest.use``."""
         uses = [digest.use for digest in self.digests[load, policy]]
         return float(np.mean(uses, axis=0).max()) if uses else float("nan")
+
+    def overloads(self, load: str, policy: str) -> bool:
+        """Whether a policy sends a server more than that can do: its means then grow with the length of the run."""
+        return self.busiest(load, policy) >= OVERLOADED
 
     def rate_per_s(self, load: Load) -> dict[str, float]:
         """Requests per second by model, as the reference met them; robots in closed loop wait for their answers."""

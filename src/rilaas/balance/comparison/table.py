@@ -16,7 +16,7 @@ def standings_table(comparison: Comparison) -> Table:
     for name in comparison.standings():
         mean, difference = comparison.mean(None, name), comparison.difference(None, name)
         shares = [_share(comparison, name, kind) for kind in comparison.kinds]
-        over = sum(comparison.busiest(load.name, name) > 1.0 for load in comparison.loads)
+        over = sum(comparison.overloads(load.name, name) for load in comparison.loads)
         failed = sum(comparison.failed(load.name, name) for load in comparison.loads)
         decision_us = 1e6 * comparison.decision_s(name)
         own = "reference" if name == comparison.reference else percent_text(difference)
@@ -80,8 +80,8 @@ def every_table(comparison: Comparison) -> Table:
     columns += ("p50 [ms]", "p95 [ms]", "p99 [ms]", *(f"{kind} [%]" for kind in comparison.kinds), "busiest [%]")
     note = (
         "Low and high: the 95 % interval over seeds. Percentiles are of all seeds together. All models: the mean of "
-        "the models' means. Busiest: how much of what it can do the busiest server was asked for; above 100 % its "
-        "queue grew until the end."
+        "the models' means. Busiest: how much of what it can do the busiest server was asked for; well above "
+        "100 % its queue grew until the end."
     )
     return Table("Every load, policy and model", columns, tuple(rows), note, is_detail=True)
 
@@ -151,4 +151,4 @@ def _mean(metric: Metric) -> str:
 
 
 def _star(comparison: Comparison, load: str, policy: str, told: str) -> str:
-    return f"{told}*" if comparison.busiest(load, policy) > 1.0 else told
+    return f"{told}*" if comparison.overloads(load, policy) else told

@@ -1,0 +1,1 @@
+"""The experiments of ``benchmarks/balancing.py``, each of which makes tables for ``docs/balancing.md``."""
