@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from rilaas.balance.registry import Setting
 
 KIND = "q_learning"
-DISCOUNT = 0.9
+DISCOUNT = 0.85
 EPSILON = 0.01  # on line; a training begins with more
-LEAST_STEP = 0.02
+LEAST_STEP = 0.01
 _MOST_SERVERS, _MOST_AGENTS = 64, 256
 _RULE = "The largest Q: reward to be expected from this placement and those that follow, of this model's agent."
 

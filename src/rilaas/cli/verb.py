@@ -22,6 +22,7 @@ VERBS: Mapping[str, str] = {
     "serve": "Serve model folders by the Open Inference Protocol v2 over gRPC.",
     "route": "Admit robots by their SSH keys and send each query to one server.",
     "balance": "Compare load-balancing policies on simulated servers and loads.",
+    "learn": "Train policies in simulation.",
     "predict": "Ask a model once.",
     "doctor": "Show every setting, where it came from, and what is broken.",
 }
