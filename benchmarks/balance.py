@@ -1,29 +1,89 @@
-"""What one decision of each balancing policy costs.
+"""What one decision of each balancing policy costs: ``choose`` and the ``observe`` that follows.
 
-Run: python benchmarks/balance.py
+The views are those that an interceptor has: half of the servers are near, requests of two models are in flight on
+each, and every answer brings a load report.
+Policies that need a file are left out unless one is named: NAME=FILE.
+
+Run: python benchmarks/balance.py [--policies a,b=FILE] [--calls N]
 """
 
+import argparse
+import random
 import statistics
 import time
+from collections import deque
 
-from rilaas.balance import BALANCERS, NEEDS_FILE, Request, ServerView, make_balancer
+from rilaas.balance import BALANCERS, NEEDS_FILE, WARM_UP, LoadReport, Outcome, Request, ServerView, make_balancer
 
-CALLS = 20_000
-SERVERS = (2, 8, 48)
+SERVERS = (2, 8, 16, 48)
+MODELS = {"recognition": (0.036, 0.137), "grasping": (1.387, 0.129)}  # service and network of the document's edge [s]
+SLOTS = 4
+REQUESTS_PER_SERVER_S = 2.0
+IN_FLIGHT_PER_SERVER = 3
 
 
-def median_s(name, count):
-    balancer, request = make_balancer(name, seed=0), Request("m")
-    servers = [ServerView(f"s{i}", in_flight=i % 3) for i in range(count)]
-    spent = []
-    for _ in range(CALLS):
+class Traffic:
+    """Requests that go out and come back in order, with the counts and reports that an interceptor would have."""
+
+    def __init__(self, spec, count):
+        self.balancer, self.draws = make_balancer(spec, seed=0, interceptors=2), random.Random(1)
+        self.names = [f"edge-{i}" if i < count / 2 else f"cloud-{i}" for i in range(count)]
+        self.step_s, self.at_s = 1.0 / (REQUESTS_PER_SERVER_S * count), 0.0
+        self.in_flight = {name: dict.fromkeys(MODELS, 0) for name in self.names}
+        self.reports, self.out = dict.fromkeys(self.names), deque()
+        for name in self.names:
+            for model in MODELS:
+                self.balancer.observe(self.answer(Request(model, WARM_UP), name))
+
+    def answer(self, request, name):
+        """The outcome of a request: the nominal times, some chance, and a wait now and then."""
+        service_s, network_s = MODELS[request.model]
+        network_s *= self.draws.uniform(0.7, 1.3) + 3.0 * name.startswith("cloud")
+        queue_s = self.draws.choice((0.0, 0.0, 0.3)) * service_s
+        there = sum(self.in_flight[name].values())
+        report = LoadReport(self.at_s, there, {"": SLOTS}, {}, 2)
+        self.reports[name] = report
+        latency_s = service_s + network_s + queue_s
+        return Outcome(request, name, "ok", latency_s, queue_s, service_s, self.at_s, report)
+
+    def views(self):
+        return [
+            ServerView(name, name.partition("-")[0], sum(counts.values()), dict(counts), 1.0, self.reports[name])
+            for name, counts in self.in_flight.items()
+        ]
+
+    def call(self):
+        """One request and one answer; seconds spent in the policy."""
+        self.at_s += self.step_s
+        request, views = Request(self.draws.choice(tuple(MODELS)), at_s=self.at_s), self.views()
         start = time.perf_counter()
-        balancer.choose(request, servers)
-        spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
+        name = self.balancer.choose(request, views)
+        spent_s = time.perf_counter() - start
+        self.in_flight[name][request.model] += 1
+        self.out.append((request, name))
+        if len(self.out) > IN_FLIGHT_PER_SERVER * len(self.names):
+            done, server = self.out.popleft()
+            self.in_flight[server][done.model] -= 1
+            outcome = self.answer(done, server)
+            start = time.perf_counter()
+            self.balancer.observe(outcome)
+            spent_s += time.perf_counter() - start
+        return spent_s
+
+
+def median_us(spec, count, calls):
+    traffic = Traffic(spec, count)
+    spent = [traffic.call() for _ in range(calls)]
+    return statistics.median(spent[calls // 5 :]) * 1e6
 
 
 if __name__ == "__main__":
-    print(f"{'median per decision [us]':<26}" + "".join(f"{f'{n} servers':>12}" for n in SERVERS))
-    for name in sorted(set(BALANCERS) - NEEDS_FILE):
-        print(f"{name:<26}" + "".join(f"{median_s(name, n) * 1e6:>12.2f}" for n in SERVERS))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--policies", default=",".join(name for name in BALANCERS if name not in NEEDS_FILE))
+    parser.add_argument("--calls", type=int, default=4000, help="decisions behind each median")
+    arguments = parser.parse_args()
+    specs = arguments.policies.split(",")
+    print(f"{'choose + observe, median [us]':<32}" + "".join(f"{f'{n} servers':>12}" for n in SERVERS))
+    for spec in specs:
+        name = spec.partition("=")[0]
+        print(f"{name:<32}" + "".join(f"{median_us(spec, n, arguments.calls):>12.1f}" for n in SERVERS), flush=True)

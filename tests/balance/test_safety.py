@@ -1,8 +1,12 @@
 """What every policy that learns does with servers that are new, failing, slow, silent or gone."""
 
-import pytest
+import math
 
-from rilaas.balance import Outcome, Request, ServerView, make_balancer
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rilaas.balance import STATUSES, LoadReport, Outcome, Request, ServerView, make_balancer
 from rilaas.balance.recent import Recent, Sent
 from rilaas.balance.suspects import Suspects
 
@@ -122,6 +126,53 @@ def test_memory_stays_bounded_while_servers_and_models_come_and_go_and_outcomes_
     assert held
     assert all(len(value) <= 4096 for value in held)
     assert all(len(value) <= 8192 for value in vars(balancer).values() if isinstance(value, Sent))
+
+
+TIMES = st.floats(0.0, 1e6)
+MAYBE = st.none() | st.floats(0.0, 100.0)
+REPORTS = st.none() | st.builds(
+    LoadReport, TIMES, st.integers(0, 1000), st.dictionaries(st.sampled_from(["", "m", "n"]), st.integers(0, 64))
+)
+VIEWS = st.lists(
+    st.builds(
+        ServerView,
+        st.sampled_from("abcd"),
+        in_flight=st.integers(0, 1000),
+        in_flight_by_model=st.dictionaries(st.sampled_from("mn"), st.integers(0, 1000)),
+        weight=st.floats(0.0, 100.0),
+        report=REPORTS,
+    ),
+    min_size=1,
+    max_size=4,
+    unique_by=lambda server: server.name,
+)
+OUTCOMES = st.builds(
+    Outcome,
+    st.builds(Request, st.sampled_from("mn")),
+    st.sampled_from("abcd"),
+    st.sampled_from(STATUSES),
+    st.floats(0.0, 1000.0),
+    MAYBE,
+    MAYBE,
+    TIMES,
+    REPORTS,
+)
+
+
+@pytest.mark.parametrize("name", [*LEARNERS, "weighted_least_connections", "least_connections_per_model"])
+@given(steps=st.lists(st.tuples(VIEWS, st.sampled_from("mn"), TIMES, st.lists(OUTCOMES, max_size=4)), max_size=12))
+def test_strange_reports_and_times_never_break_a_choice_nor_its_reasons(name, steps):
+    balancer = make_balancer(name, seed=1)
+    for servers, model, at_s, outcomes in steps:
+        request = Request(model, at_s=at_s)
+        chosen = balancer.choose(request, servers)
+        assert chosen in {server.name for server in servers}
+        weighing = balancer.weighing()
+        assert chosen in weighing.servers
+        assert all(math.isfinite(figure) for column in weighing.figures.values() for figure in column)
+        balancer.observe(Outcome(request, chosen, "ok", 0.1, at_s=at_s))
+        for outcome in outcomes:
+            balancer.observe(outcome)
 
 
 def test_what_was_kept_last_is_remembered():

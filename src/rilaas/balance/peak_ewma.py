@@ -32,8 +32,8 @@ class PeakEwma:
 
     Args:
         seed: Of the draws; None takes one from the operating system.
-        compared: Servers that are drawn and compared: Finagle's two, or ``math.inf`` for all, which follows faster
-            and herds where several interceptors share servers.
+        compared: Servers that are drawn and compared: Finagle's two, or ``math.inf`` for all. All is 3 to 5 % faster
+            with one to ten interceptors on 6 to 16 servers; a hundred of them herd, and take twice as long as with 2.
         decay_s: Time constant of forgetting, tau [s].
     """
 

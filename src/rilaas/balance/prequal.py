@@ -26,6 +26,7 @@ from rilaas.balance.recent import Recent, Sent
 from rilaas.balance.suspects import Suspects
 
 FORGOTTEN_S = 60.0  # an answer older than this says nothing of a server
+PROBED = 3  # servers a request whose RIF counts for what is hot; r_probe, the paper's default
 _ANSWERS = 9  # recent answers at one RIF, of which the median counts
 _CROWDED = 63  # RIF above which all answers are one
 
@@ -105,7 +106,7 @@ class Prequal:
         ]
         self._hot_above = hot_above = self._pool.hot_above()
         index = least_cost(left, lexicographic(loads, expected, hot_above), model)
-        for load in loads:
+        for load in loads if len(loads) <= PROBED else self._random.choices(loads, k=PROBED):
             self._pool.tell(load)
         self._sent.note(request, loads[index])
         self._pool.use(left[index].name)

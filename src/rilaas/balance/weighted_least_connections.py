@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from rilaas.balance.protocol import Outcome, Request, ServerView, Weighing, candidates
 from rilaas.balance.recent import Recent
 
+NOTHING = 1e-6  # weights up to this are none
+
 
 class WeightedLeastConnections:
     """Keeps requests in flight in proportion to ``ServerView.weight``, which the configuration sets.
 
-    A weight of 0 or less drains: such a server is chosen only if no other is left. A new server gets requests until
+    A weight of 0 drains: such a server is chosen only if no other is left. A new server gets requests until
     it has its share, never a flood. A silent or slow one fills up and is then avoided, whatever its weight. One that
     fails at once looks idle: exclusion on retry and the circuit breaker cover that.
     """
@@ -28,7 +30,7 @@ class WeightedLeastConnections:
     def choose(self, request: Request, servers: Sequence[ServerView]) -> str:
         """See ``Balancer.choose``."""
         left = candidates(request, servers)
-        self._left = left = [server for server in left if server.weight > 0.0] or left
+        self._left = left = [server for server in left if server.weight > NOTHING] or left
         loads = [_load(server) for server in left]
         least = min(loads)
         return self._turn([server for server, load in zip(left, loads, strict=True) if load == least])
@@ -63,4 +65,4 @@ class WeightedLeastConnections:
 
 
 def _load(server: ServerView) -> float:
-    return server.in_flight / server.weight if server.weight > 0.0 else float(server.in_flight)
+    return server.in_flight / server.weight if server.weight > NOTHING else float(server.in_flight)
