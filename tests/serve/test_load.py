@@ -58,8 +58,8 @@ def test_what_is_no_load_is_not_taken_for_one(models):
 
 
 def test_many_callers_are_told_less_often_each():
-    assert every_s(1) == every_s(50) == 0.1
-    assert every_s(1000) == 2.0
+    assert every_s(1) == every_s(20) == 0.1
+    assert every_s(1000) == 5.0
 
 
 class Service:

@@ -304,6 +304,7 @@ def test_started_by_hand_it_says_in_one_line_that_it_is_ready(tmp_path):
             "model": "iterative",
             "version": load(folder).folder.version,
             "isolation": "none: started by hand",
+            "at_once": 1,
         }
         with ReplicaClient(tmp_path / "s.sock") as client:
             assert client.predict(X).tensors["y"].tolist() == X["x"].tolist()

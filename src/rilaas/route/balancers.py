@@ -10,6 +10,7 @@ from rilaas.core import RilaasError
 from rilaas.observe import Counter
 from rilaas.route.fleet import ModelRoute
 from rilaas.route.guarded import Guarded
+from rilaas.route.kept_state import KeptStates
 
 _log = logging.getLogger("rilaas.route")
 
@@ -23,6 +24,7 @@ class Balancers:
         default: For models that the table does not name; what it was made of, and itself.
         failures: Counts what goes wrong, by ``balancer`` and ``kind``.
         make: Makes a policy of what the table names; raises ``RilaasError`` where it cannot.
+        states: Where a policy finds what it learned before; None has nothing.
     """
 
     def __init__(
@@ -30,10 +32,11 @@ class Balancers:
         default: tuple[str, Balancer],
         failures: Counter,
         make: Callable[[str], Balancer] = make_balancer,
+        states: KeptStates | None = None,
     ) -> None:
         spec, balancer = default
-        self._failures, self._make = failures, make
-        self._default = Guarded(named(spec), balancer, failures)
+        self._failures, self._make, self._states = failures, make, states
+        self._default = self._guarded(spec, balancer)
         self._made = {spec: self._default}
 
     def of(self, route: ModelRoute | None) -> Guarded:
@@ -48,7 +51,7 @@ class Balancers:
 
     def _new(self, spec: str) -> Guarded:
         try:
-            made = Guarded(named(spec), self._make(spec), self._failures)
+            made = self._guarded(spec, self._make(spec))
         except RilaasError as error:
             _log.error("models with the balancing policy %r go by the default: %s", spec, error)
             made = self._default
@@ -59,6 +62,12 @@ class Balancers:
             self._failures.inc(balancer=named(spec)[:_LONGEST], kind="make")
         self._made[spec] = made
         return made
+
+    def _guarded(self, spec: str, balancer: Balancer) -> Guarded:
+        guarded = Guarded(named(spec), balancer, self._failures)
+        if self._states is not None and guarded.keeps_state:
+            self._states.restore(guarded)
+        return guarded
 
 
 _LONGEST = 40  # characters of a name that nobody knows

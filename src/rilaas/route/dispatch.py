@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from rilaas.balance import Outcome, Request, ServerView
+from rilaas.balance import WARM_UP, Outcome, Request, ServerView
 from rilaas.core import DeadlineExceeded, ModelFailed, RilaasError, Unavailable
 from rilaas.route.balancers import Balancers
 from rilaas.route.decision import Attempt, Decision, Decisions
@@ -142,7 +142,10 @@ class Dispatcher:
         """Choose a server; whoever calls this sees to it that ``_end`` follows."""
         now_s = time.monotonic()
         left_s = float("inf") if job.deadline is None else job.deadline - now_s
-        request = Request(job.target.model, job.decision.request_id, left_s, tried, now_s)
+        request_id = job.decision.request_id
+        if request_id == WARM_UP:
+            request_id = ""  # a robot does not call itself one
+        request = Request(job.target.model, request_id, left_s, tried, now_s)
         choice = job.balancer.choose(request, views)
         server = self._servers[choice.server]
         server.sent(request.model)

@@ -113,6 +113,11 @@ class Guarded:
         balancer = self.balancer
         return self._safely("expected_s", lambda: balancer.expected_s(request, servers)) or {}
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether it can go on where it was."""
+        return isinstance(self.balancer, KeepsState)
+
     def state(self) -> bytes | None:
         """What it has learned on line; None where it keeps nothing."""
         if not isinstance(self.balancer, KeepsState):

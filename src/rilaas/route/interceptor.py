@@ -21,6 +21,7 @@ from rilaas.route.balancing import Balancing
 from rilaas.route.decision import Decisions
 from rilaas.route.dispatch import Dispatcher
 from rilaas.route.fleet import ModelRoute
+from rilaas.route.kept_state import KeptStates
 from rilaas.route.limit import RateLimits
 from rilaas.route.measures import Measures
 from rilaas.route.resolve import Resolver, Target
@@ -45,6 +46,7 @@ class Interceptor:
         registry: Where the metrics go.
         draw: A number from 0 up to 1, for shares of traffic.
         balancing: How policies are made that the table names, and what protects requests.
+        states: Where policies find what they learned before.
     """
 
     def __init__(
@@ -55,13 +57,14 @@ class Interceptor:
         registry: Registry | None = None,
         draw: Callable[[], float] = random.random,
         balancing: Balancing | None = None,
+        states: KeptStates | None = None,
     ) -> None:
         self.servers: dict[str, Server] = {}
         self._access = access
         self._limits = RateLimits()
         self._measures = Measures(registry or Registry(), access)
         balancing = balancing or Balancing(type(balancer).__name__)
-        self.balancers = Balancers((balancing.spec, balancer), self._measures.failures, balancing.make)
+        self.balancers = Balancers((balancing.spec, balancer), self._measures.failures, balancing.make, states)
         self.decisions = Decisions()
         self._dispatcher = Dispatcher(self.servers, self.balancers, self._measures, self.decisions)
         self._resolver = Resolver(self._can_be_asked, draw)

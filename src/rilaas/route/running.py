@@ -18,9 +18,12 @@ from rilaas.route.gate import TokenGate
 from rilaas.route.heartbeat import Heartbeat
 from rilaas.route.hub_access import WAIT_S, HubAccess
 from rilaas.route.interceptor import Interceptor
+from rilaas.route.kept_state import KeptStates
 from rilaas.route.redis_access import RedisAccess
 from rilaas.route.remote import RemoteUpstream
+from rilaas.route.upkeep import Upkeep
 from rilaas.route.upstream import Distant, LocalUpstream, Server, Upstream
+from rilaas.route.warm_up import WarmUps
 from rilaas.serve.front import Front
 from rilaas.serve.local import LocalModels
 from rilaas.serve.pool import served_model
@@ -42,6 +45,8 @@ class Running:
         locals: Models that it holds itself.
         follower: Keeps the hub's servers; None without a hub.
         heartbeat: Tells the hub; None without a hub.
+        upkeep: Shows and keeps what policies know.
+        warm_ups: Asks what is new once; None where that is not wanted.
     """
 
     interceptor: Interceptor
@@ -50,9 +55,15 @@ class Running:
     locals: tuple[LocalModels, ...]
     follower: FleetFollower | None = None
     heartbeat: Heartbeat | None = None
+    upkeep: Upkeep | None = None
+    warm_ups: WarmUps | None = None
 
     async def stop(self) -> None:
         """Hang up and end the replicas."""
+        if self.warm_ups is not None:
+            await self.warm_ups.stop()
+        if self.upkeep is not None:
+            await self.upkeep.stop()
         if self.heartbeat is not None:
             await asyncio.to_thread(self.heartbeat.close)
         if self.follower is not None:
@@ -98,10 +109,13 @@ async def start_interceptor(
     except BaseException:
         await asyncio.gather(*(remote.stop() for remote in remotes), *(each.stop() for each in held))
         raise
-    interceptor = Interceptor(servers, access, balancer, registry, balancing=balancing)
+    states = KeptStates(balancing.state, config.name) if balancing.state is not None and balancing.learn else None
+    interceptor = Interceptor(servers, access, balancer, registry, balancing=balancing, states=states)
     follower = FleetFollower(interceptor, access, partial(_connected, authority=authority)) if config.hub else None
     heartbeat = _heartbeat(config, interceptor, access)
-    running = Running(interceptor, access, tuple(remotes), tuple(held), follower, heartbeat)
+    upkeep = Upkeep(interceptor.balancers, registry, states)
+    warm_ups = WarmUps(interceptor.servers, interceptor.balancers, access.fleet) if balancing.warm_up else None
+    running = Running(interceptor, access, tuple(remotes), tuple(held), follower, heartbeat, upkeep, warm_ups)
     try:
         await all_or_none([*(remote.start() for remote in remotes), *(each.start() for each in held)])
         for each, server in zip(config.servers, servers, strict=True):
@@ -109,6 +123,9 @@ async def start_interceptor(
                 await server.upstream.look()  # its load is known before it is asked first
         if follower is not None:
             await follower.start()
+        upkeep.start()
+        if warm_ups is not None:
+            warm_ups.start()
         if heartbeat is not None:
             heartbeat.start()
     except BaseException:

@@ -7,6 +7,7 @@ import math
 import time
 
 from rilaas.core import (
+    Conflict,
     DeadlineExceeded,
     ModelFailed,
     Policy,
@@ -17,6 +18,7 @@ from rilaas.core import (
     did_you_mean,
 )
 from rilaas.serve.connection import Gone, Request
+from rilaas.serve.service import WARM_UP
 from rilaas.wire import FrameKind, InferRequest, decode_request, encode_response
 from rilaas.wire.peek import RESET
 
@@ -35,6 +37,7 @@ class Answerer:
     def __init__(self, policy: Policy, version: str, metadata: bytes) -> None:
         self.policy, self.version, self._metadata = policy, version, metadata
         self._signature: Signature = policy.signature
+        self._was_asked = self._is_warm = False
 
     def answer(self, request: Request) -> None:
         """Compute and send the answer, whatever it is; a caller that is gone gets none."""
@@ -53,7 +56,8 @@ class Answerer:
         """Decode a request whose deadline has not passed, and reset where it asks for that.
 
         Raises:
-            RilaasError: Too late, not decodable, or it wants outputs that there are not.
+            RilaasError: Too late, not decodable, it wants outputs that there are not, or it is a warm-up that comes
+                after others have asked.
         """
         if now >= request.deadline:
             raise DeadlineExceeded(
@@ -65,8 +69,12 @@ class Answerer:
                 raise SignatureMismatch(
                     f"The model has no output {name!r}.", did_you_mean(name, self._signature.outputs)
                 )
-        if read.parameters.get(RESET) is True:
+        is_warm_up = read.parameters.get(WARM_UP) is True
+        if is_warm_up and self._was_asked:
+            raise Conflict("The model has been asked already; a warm-up would change what it remembers.")
+        if read.parameters.get(RESET) is True or self._is_warm:
             self.policy.reset()
+        self._was_asked, self._is_warm = self._was_asked or not is_warm_up, is_warm_up
         return read
 
     def encode(

@@ -19,7 +19,7 @@ from rilaas.wire.parameter import decode_parameters, encode_parameters
 ASK = "rilaas-load"  # metadata of a call: its caller wants to hear the server's load
 TELL_S = 0.1  # how often it is told between answers, where it has changed
 QUIET_S = 1.0  # how often where it has not
-TELLINGS_PER_S = 500.0  # to all callers together: with more than 50 of them each hears it less often
+TELLINGS_PER_S = 200.0  # to all callers together: with more than 20 of them each hears it less often
 
 IN_FLIGHT, CLIENTS, MODELS = "rilaas_in_flight", "rilaas_clients", "rilaas_models"
 _RESPONSE = b"\x12"  # tag of infer_response

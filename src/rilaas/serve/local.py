@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from rilaas.balance import WARM_UP as WARM_UP_ID
 from rilaas.core import (
     Conflict,
     DeadlineExceeded,
@@ -183,7 +184,7 @@ class LocalModels:
         pool = self._pool(seen.model, seen.version)
         ref = pool.served.ref
         start = time.monotonic()
-        self._arrivals[ref.model] += 1
+        self._arrivals[ref.model] += seen.request_id != WARM_UP_ID
         if deadline is not None and deadline <= start:
             raise DeadlineExceeded("The deadline had passed before the request reached the model.")
         outcome = "internal"

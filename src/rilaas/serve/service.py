@@ -12,6 +12,8 @@ from rilaas.core import RilaasError
 
 _log = logging.getLogger("rilaas.serve")
 
+WARM_UP = "rilaas_warm_up"  # parameter of a request: compute and forget it; refused once others have asked
+
 Metadata = Sequence[tuple[str, "str | bytes"]]
 
 
