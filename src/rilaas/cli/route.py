@@ -32,7 +32,9 @@ from rilaas.route import (
     read_route_config,
     start_interceptor,
 )
-from rilaas.route.config import tls_config
+from rilaas.route.balancing import Balancing, read_spec
+from rilaas.route.config import DEFAULT_BALANCER, tls_config
+from rilaas.route.decision import PATH
 from rilaas.route.hub_access import MAX_STALE_S
 from rilaas.wire import ensure_authority, server_credentials
 
@@ -45,7 +47,7 @@ RILAAS_REDIS_URL names a Redis from which the policy is read instead, by several
 \b
 Example of a configuration without one:
   listen = "0.0.0.0:8443"
-  balancer = "least_connections"   # or round_robin, random
+  balancer = "least_connections"   # or another policy, or NAME=FILE for one that was trained
   access = "access.toml"           # robots, their keys, their models, their rates
   [tls]
   authority = "tls"                # made on first use; robots get tls/ca.pem
@@ -77,7 +79,9 @@ And of access.toml:
 @click.option("--host", "hosts", multiple=True, help="A name or address under which robots reach it.")
 @click.option("--listen", metavar="HOST:PORT", default=f"127.0.0.1:{DEFAULT_PORT}", show_default=True)
 @click.option("--metrics", metavar="HOST:PORT", default="", help="Prometheus endpoint.")
-@click.option("--balancer", default="least_connections", show_default=True, help="Where the hub names no other.")
+@click.option(
+    "--balancer", default="least_connections", show_default=True, help="Where the hub names no other; or NAME=FILE."
+)
 @click.option("--max-stale-s", default=MAX_STALE_S, show_default=True, help="Serve so long without hearing the hub.")
 @click.option("--server-models", multiple=True, metavar="[REF=]FOLDER", help="A model that it holds itself.")
 @click.option("--home", type=click.Path(path_type=Path), help="Where the last policy is remembered.")
@@ -121,7 +125,8 @@ def _with_hub(
     servers = (ServerConfig(name, models=server_models),) if server_models else ()
     hub = HubConfig(url, token_path, ca_path, max_stale_s, memory, redis_url)
     tls = tls_config(authority, hosts)
-    return RouteConfig(servers, None, tls, listen, balancer, metrics, name, hub)
+    spec = read_spec(balancer, Path.cwd())
+    return RouteConfig(servers, None, tls, listen, spec, metrics, name, hub, Balancing(spec, state=memory.parent))
 
 
 async def _route(config: RouteConfig, registry: Registry, announcement: Announcement) -> None:
@@ -131,6 +136,8 @@ async def _route(config: RouteConfig, registry: Registry, announcement: Announce
         mine = authority.issue("route", hosts=list(config.tls.hosts))
         credentials = server_credentials(mine.cert_path, mine.key_path)
     running = await unless_signalled(start_interceptor(config, registry))
+    if announcement.metrics is not None:
+        announcement.metrics.show(PATH, running.interceptor.decisions.answer)
 
     def announce(port: int) -> None:
         servers = list(running.interceptor.servers)

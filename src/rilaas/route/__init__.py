@@ -13,7 +13,9 @@ from rilaas.route.access import (
     SourceStatus,
     read_access,
 )
+from rilaas.route.balancing import Balancing, Protection
 from rilaas.route.config import DEFAULT_PORT, HubConfig, RouteConfig, ServerConfig, TlsConfig, read_route_config
+from rilaas.route.decision import fetch_decision
 from rilaas.route.interceptor import Interceptor
 from rilaas.route.running import Running, front_of, start_interceptor
 from rilaas.route.upstream import Server, Upstream
@@ -21,10 +23,12 @@ from rilaas.route.upstream import Server, Upstream
 __all__ = [
     "DEFAULT_PORT",
     "AccessSource",
+    "Balancing",
     "FileAccess",
     "Grant",
     "HubConfig",
     "Interceptor",
+    "Protection",
     "Registered",
     "RobotAccess",
     "RouteConfig",
@@ -34,6 +38,7 @@ __all__ = [
     "SourceStatus",
     "TlsConfig",
     "Upstream",
+    "fetch_decision",
     "front_of",
     "read_access",
     "read_route_config",
