@@ -64,12 +64,16 @@ def balancer(ctx: click.Context, options: BalancerOptions, output: Output) -> No
         write_text(options.page, report.to_html())
         output.talk(f"wrote {options.page}")
     output.report(report)
-    spec = f"{trained.kind}={out}"
-    words = ["rilaas", "balance", "compare", "--policies", f"least_connections,{spec}"]
-    if options.suite.endswith(".toml"):
-        words = []  # a comparison takes servers and loads, which the suite names
-    output.finish(report, shlex.join(words))
+    output.finish(report, _following(options.suite, f"{trained.kind}={out}"))
     ctx.exit(exit_code(report, is_whole=trained.is_whole))
+
+
+def _following(suite: str, spec: str) -> str:
+    """The command that compares what was trained; '' where the suite is a file, whose cluster has another."""
+    if suite.endswith(".toml"):
+        return ""
+    words = ["rilaas", "balance", "compare", "--servers", suite, "--policies", f"least_connections,{spec}"]
+    return shlex.join(words)
 
 
 def _check_can_be_written(out: Path) -> None:
