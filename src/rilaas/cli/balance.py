@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import shlex
 import textwrap
 import time
@@ -28,6 +29,7 @@ Examples:
   rilaas balance compare --servers rilaas-2-6 --profile poisson-8 --policies c3,prequal,least_connections
   rilaas balance compare --servers lab.toml --profile monday.toml --seeds 20 --report balancing.html
   rilaas balance policies
+  rilaas balance why 3f2a --from http://127.0.0.1:9090
 """
 COMPARE_EXAMPLE = """
 \b
@@ -39,11 +41,16 @@ Examples:
 \b
 Exit code 0: compared; 130: interrupted, what was run until then is reported.
 """
+WHY_EXAMPLE = """
+\b
+Examples:
+  rilaas balance why 3f2a --from http://127.0.0.1:9090
+"""
 
 
 @click.group("balance", epilog=EXAMPLE)
 def command() -> None:
-    """Compare load-balancing policies on simulated servers and loads."""
+    """Compare load-balancing policies on simulated servers and loads, and ask an interceptor why it chose."""
 
 
 @command.command("compare", epilog=COMPARE_EXAMPLE)
@@ -85,6 +92,29 @@ def policies(output: Output) -> None:
                 output.data(f"    {line}")
     report = Report("policies", "measured", {}, provenance(), tables=(table,))
     output.finish(report, "rilaas balance compare --report balancing.html")
+
+
+@command.command("why", epilog=WHY_EXAMPLE)
+@click.argument("request_id")
+@click.option(
+    "--from",
+    "url",
+    required=True,
+    metavar="URL",
+    help="The metrics address of the interceptor, as its --metrics has it.",
+)
+@output_options
+def why(request_id: str, url: str, output: Output) -> None:
+    """Tell why a running interceptor sent a request where it did.
+
+    REQUEST_ID is the one that the robot's answer carries; the interceptor remembers its last 1000 requests.
+    """
+    from rilaas.cli.balance_why import why_report
+    from rilaas.route.decision import fetch_decision
+
+    report = why_report(fetch_decision(url, request_id))
+    output.report(report)
+    output.finish(report)
 
 
 def _compared(options: CompareOptions, output: Output) -> Comparison:
@@ -161,15 +191,16 @@ def _about(name: str) -> tuple[str, str]:
     """What a policy does and where it is from: the first sentence and the source of the file that has it."""
     from rilaas.balance import BALANCERS, Setting
 
+    needs = ""
     try:
         module = inspect.getmodule(type(BALANCERS[name](Setting(seed=0))))
-    except RilaasError as error:  # it needs a file, which it says
-        return f"{error.message} {error.hint}", ""
+    except RilaasError:  # it needs a file; its maker stands where it does
+        module, needs = inspect.getmodule(BALANCERS[name]), f" Needs a file: {name}=FILE."
     words = inspect.getdoc(module) or ""
     what, _, rest = words.partition("\n\n")
     _, has_source, source = rest.partition("Source: ")
-    first = source.partition("\n\n")[0] if has_source else ""
-    return " ".join(what.split()), " ".join(first.replace("``", "").split())
+    first = " ".join((source.partition("\n\n")[0] if has_source else "").replace("``", "").split())
+    return " ".join(what.split()) + needs, re.split(r"(?<!\bal)\.(?= [A-Z])", first)[0].removesuffix(".")
 
 
 def _following(options: CompareOptions) -> str:
