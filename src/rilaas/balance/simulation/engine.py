@@ -78,7 +78,7 @@ class Engine:
         self.interceptors = [SimInterceptor(balancer, self.servers, self.models) for balancer in balancers]
         self._ledger: Ledger | None = None
         if ledger_delay_s is not None:
-            self._ledger = Ledger(self.interceptors, len(self.servers), len(self.models), ledger_delay_s)
+            self._ledger = Ledger(self.interceptors, len(self.servers), self.models, ledger_delay_s)
         self._met: set[int] = set()
         self._warm_ups = Chance(seed, _WARM_UPS) if warm_up else None
         self._handlers = (
@@ -241,9 +241,10 @@ class Engine:
             self.ended(ask, now)
 
     def _count(self, interceptor: int, server: int, model: int, change: int, now: float) -> None:
-        self.interceptors[interceptor].count(server, model, change)
+        name = self.models[model]
+        self.interceptors[interceptor].count(server, name, change)
         if self._ledger is not None:
-            self._ledger.write(now, interceptor, server, model, change)
+            self._ledger.write(now, interceptor, server, name, change)
 
     def _swallow(self, ask: Ask, attempt: int, now: float) -> None:
         noticed_s = max(now, ask.sent_s + self._timeout_s)

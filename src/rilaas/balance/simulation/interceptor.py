@@ -18,13 +18,14 @@ class SimInterceptor:
         models: Names of the models, in the cluster's order.
     """
 
-    __slots__ = ("_models", "_servers", "_stale", "_views", "balancer", "in_flight", "late", "ledger", "reports")
+    __slots__ = ("_servers", "_stale", "_totals", "_views", "balancer", "in_flight", "late", "ledger", "reports")
 
     def __init__(self, balancer: Balancer, servers: Sequence[Live], models: tuple[str, ...]) -> None:
         self.balancer = balancer
-        self._servers, self._models = servers, models
-        self.in_flight = [[0] * len(models) for _ in servers]
-        self.late = [[0] * len(models) for _ in servers]
+        self._servers = servers
+        self.in_flight = [dict.fromkeys(models, 0) for _ in servers]
+        self.late = [dict.fromkeys(models, 0) for _ in servers]
+        self._totals = [0] * len(servers)
         self.reports: list[LoadReport | None] = [None] * len(servers)
         self.ledger: Ledger | None = None
         self._views: dict[int, ServerView] = {}
@@ -39,9 +40,10 @@ class SimInterceptor:
         """Whether a server may be asked."""
         return number in self._views
 
-    def count(self, server: int, model: int, change: int) -> None:
+    def count(self, server: int, model: str, change: int) -> None:
         """A request went to a server, or ended there."""
         self.in_flight[server][model] += change
+        self._totals[server] += change
         self._stale.add(server)
 
     def hear(self, server: int, report: LoadReport) -> None:
@@ -64,13 +66,14 @@ class SimInterceptor:
         return list(views.values())
 
     def _view(self, number: int) -> ServerView:
-        counts = self.in_flight[number]
-        if self.ledger is not None:
-            known, late = self.ledger.in_flight[number], self.late[number]
-            counts = [own + all_ - own_late for own, all_, own_late in zip(counts, known, late, strict=True)]
         server = self._servers[number]
-        by_model = dict(zip(self._models, counts, strict=True))
-        return ServerView(server.name, server.kind, sum(counts), by_model, server.weight, self.reports[number])
+        by_model, total = self.in_flight[number].copy(), self._totals[number]
+        if self.ledger is not None:
+            late = self.late[number]
+            for model, count in self.ledger.in_flight[number].items():
+                by_model[model] += count - late[model]
+            total = sum(by_model.values())
+        return ServerView(server.name, server.kind, total, by_model, server.weight, self.reports[number])
 
 
 class Ledger:
@@ -79,18 +82,20 @@ class Ledger:
     Args:
         interceptors: Who take part.
         servers: How many servers.
-        models: How many models.
+        models: Names of the models, in the cluster's order.
         delay_s: How old the others' news are [s].
     """
 
-    def __init__(self, interceptors: Sequence[SimInterceptor], servers: int, models: int, delay_s: float) -> None:
-        self.in_flight = [[0] * models for _ in range(servers)]
+    def __init__(
+        self, interceptors: Sequence[SimInterceptor], servers: int, models: tuple[str, ...], delay_s: float
+    ) -> None:
+        self.in_flight = [dict.fromkeys(models, 0) for _ in range(servers)]
         self._interceptors, self._delay_s = interceptors, delay_s
-        self._news: deque[tuple[float, int, int, int, int]] = deque()
+        self._news: deque[tuple[float, int, int, str, int]] = deque()
         for each in interceptors:
             each.ledger = self
 
-    def write(self, now: float, interceptor: int, server: int, model: int, change: int) -> None:
+    def write(self, now: float, interceptor: int, server: int, model: str, change: int) -> None:
         """An interceptor's count has changed; the others will know later."""
         self._news.append((now + self._delay_s, interceptor, server, model, change))
 
