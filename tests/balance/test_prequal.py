@@ -23,7 +23,8 @@ def test_cold_servers_come_first_by_latency_and_hot_ones_after_by_requests_in_fl
 
 
 def test_a_server_at_the_threshold_is_cold():
-    assert order([5, 6], [2.0, 0.1], hot_above=5) == [0, 1]
+    assert order([5, 3], [0.1, 2.0], hot_above=5) == [0, 1]
+    assert order([6, 3], [0.1, 2.0], hot_above=5) == [1, 0]
 
 
 def test_the_threshold_is_the_quantile_of_what_was_seen_lately():
@@ -54,6 +55,14 @@ def test_what_was_measured_more_than_a_minute_ago_is_forgotten():
     assert latencies.at(0, 61.0) is None
     latencies.add(0, 0.1, at_s=70.0)
     assert latencies.at(0, 70.0) == 0.1
+
+
+def test_loads_that_were_met_once_do_not_pile_up():
+    latencies = LatencyByLoad()
+    for minute in range(100):
+        latencies.add(minute, 0.1, at_s=61.0 * minute)
+        assert latencies.at(0, 61.0 * minute) == 0.1
+    assert len(latencies) <= 17
 
 
 def test_a_request_that_is_sent_by_a_probe_counts_as_in_flight_there():

@@ -28,6 +28,7 @@ from rilaas.balance.suspects import Suspects
 FORGOTTEN_S = 60.0  # an answer older than this says nothing of a server
 PROBED = 3  # servers a request whose RIF counts for what is hot; r_probe, the paper's default
 _ANSWERS = 9  # recent answers at one RIF, of which the median counts
+_LOADS = 16  # different RIF above which those that are forgotten are dropped
 _CROWDED = 63  # RIF above which all answers are one
 
 
@@ -52,6 +53,12 @@ class LatencyByLoad:
             latencies.clear()
         latencies.append(latency_s)
         self._medians[load] = median(latencies), at_s
+        if len(self._medians) > _LOADS:
+            for other in [other for other, (_, heard_s) in self._medians.items() if at_s - heard_s > FORGOTTEN_S]:
+                del self._medians[other], self._latencies[other]
+
+    def __len__(self) -> int:
+        return len(self._medians)
 
     def at(self, in_flight: int, at_s: float) -> float | None:
         """Latency to expect [s]; None if there was no answer for a minute.
