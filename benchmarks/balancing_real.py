@@ -16,72 +16,106 @@ other. Then it is given the very same arrivals and the same policies, and its me
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from balancing_replayed.agreement import agreement
-from balancing_replayed.calibration import calibrate
 from balancing_replayed.contender import contender, contenders
-from balancing_replayed.experiment import SETTLE_S, Plan, run_real, run_simulated
+from balancing_replayed.experiment import Plan, measured_comparison, run_real, simulated_comparison
 from balancing_replayed.fleet import Fleet
 from balancing_replayed.load import FIVE, load_of
 from balancing_replayed.nginx import program
 from balancing_replayed.place import Place
 from balancing_replayed.told import agreement_text, calibration_table, load_table, markdown, policy_table
+from balancing_replayed.training import train
 
 from rilaas.balance.comparison.table import standings_table
 from rilaas.report import grid
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "balancing.md"
-BEGIN, END = "<!-- table real -->", "<!-- end real -->"
+BEGIN, END = "<!-- table real -->", "<!-- end -->"
 
 
 def main():
     options = _options()
-    chosen = [contender(each) for each in options.policies.split(",")] if options.policies else None
-    chosen = chosen or contenders(program() is not None)
     if program() is None:
         print("without nginx; scripts/install_packages.sh nginx-light", file=sys.stderr)
-    names = (FIVE[:1] if options.quick else FIVE) if not options.profiles else options.profiles.split(",")
+    named = options.policies.split(",") if options.policies else []
+    chosen = tuple(contender(each) for each in named) or tuple(contenders(program() is not None))
+    names = options.profiles.split(",") if options.profiles else FIVE[:1] if options.quick else FIVE
     loads = tuple(load_of(name, options.duration, options.speed) for name in names)
-    plan = Plan(loads, tuple(chosen), options.repetitions, options.luck)
-    edge, cloud = options.slots
-    places = [Place("edge", "edge", edge, options.speed), Place("cloud", "cloud", cloud, options.speed)]
-    begun = time.monotonic()
-    load_before = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as folder, Fleet(Path(folder) / "fleet", places) as fleet:
-        needs_nginx = any(each.is_nginx for each in chosen)
-        calibration = calibrate(fleet, needs_nginx, options.calibration, options.speed)
-        clusters = {through: calibration.cluster(places, through) for through in {each.through for each in chosen}}
-        clusters.setdefault("route", calibration.cluster(places, "route"))
-        real, busy = run_real(fleet, plan, clusters["route"], _progress(plan, begun))
-    simulated = run_simulated(plan, clusters)
-    found = agreement(real, simulated)
+    plan = Plan(loads, chosen, options.repetitions, options.luck)
+    begun, load_before = time.monotonic(), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as temporary:
+        plan, found = _real(Path(temporary), plan, options)
+        clusters = {through: _cluster(found.calibration, options, through) for through in {c.through for c in chosen}}
+        clusters.setdefault("route", _cluster(found.calibration, options, "route"))
+        real = measured_comparison(found, plan, clusters["route"])
+        simulated = simulated_comparison(plan, clusters)
+    agreed = agreement(real, simulated)
+    circumstances = _circumstances(options, plan, found, load_before, time.monotonic() - begun)
     tables = (
-        policy_table(real, simulated, found),
-        load_table(real, simulated, found),
-        calibration_table(calibration),
-    )
-    circumstances = (
-        f"Edge with {edge} replicas of each model, cloud with {cloud}; time {options.speed:g} times faster than in "
-        f"the document; {options.duration:g} s of each profile (the document's seconds), {plan.repetitions} "
-        f"repetitions. Processors busy {100 * busy.mean():.0f} % of the time (at most {100 * busy.max():.0f} %); "
-        f"load average before {load_before:.1f}. {(time.monotonic() - begun) / 60:.0f} minutes in all."
+        policy_table(real, simulated, agreed),
+        load_table(real, simulated, agreed),
+        calibration_table(found.calibration),
     )
     for table in (standings_table(real), *tables):
         _show(table)
-    print(f"\n{circumstances}\n{agreement_text(found)}")
-    text = _page(tables, circumstances, found)
+    print(f"\n{circumstances}\n{agreement_text(agreed)}")
+    text = _page(tables, circumstances, agreed)
     if options.markdown:
         options.markdown.write_text(text)
     if options.write:
         _write(text)
     if options.json:
-        options.json.write_text(json.dumps(_document(real, simulated, found, calibration, circumstances), indent=1))
+        options.json.write_text(json.dumps(_document(real, simulated, agreed, found, circumstances), indent=1))
+
+
+def _real(folder, plan, options):
+    """Start everything, run it, end it; returns the plan as it was run, and what was found."""
+    needs_nginx = any(each.is_nginx for each in plan.contenders)
+
+    def prepare(calibration):
+        cluster = _cluster(calibration, options, "route")
+        trained = (train(each, cluster, options.speed, options.training, folder) for each in plan.contenders)
+        return replace(plan, contenders=tuple(trained))
+
+    with contextlib.ExitStack() as stack:
+        fleets = [Fleet(folder / f"lane-{lane}", _places(options), lane) for lane in range(options.lanes)]
+        with ThreadPoolExecutor(len(fleets)) as pool:
+            list(pool.map(stack.enter_context, fleets))
+        how = {"has_nginx": needs_nginx, "count": options.calibration, "per_s": options.speed}
+        return run_real(fleets, plan, how, prepare, _progress(time.monotonic()))
+
+
+def _places(options):
+    kinds = zip(("edge", "cloud"), options.slots, strict=True)
+    return [Place(kind, kind, slots, options.speed) for kind, slots in kinds]
+
+
+def _cluster(calibration, options, through):
+    return calibration.cluster(_places(options), through)
+
+
+def _circumstances(options, plan, found, load_before, seconds):
+    edge, cloud = options.slots
+    lag_s = np.concatenate([each.lag_s for each in found.answers.values()])
+    return (
+        f"Edge with {edge} replicas of each model, cloud with {cloud}; time {options.speed:g} times faster than in "
+        f"the document; {options.duration:g} s of each profile (the document's seconds), {plan.repetitions} "
+        f"repetitions, {len(lag_s)} requests, on {options.lanes} fleets at the same time. Each policy begins with "
+        f"nothing. Processors busy {100 * found.busy.mean():.0f} % of the time (at most "
+        f"{100 * found.busy.max():.0f} %); load average before {load_before:.1f}; requests sent "
+        f"{1e3 * np.quantile(lag_s, 0.99):.1f} ms late (p99). {seconds / 60:.0f} minutes in all."
+    )
 
 
 def _options():
@@ -95,7 +129,9 @@ def _options():
     parser.add_argument("--duration", type=float, default=24.0, help="of a profile, in the document's seconds")
     parser.add_argument("--speed", type=float, default=4.0, help="how many times faster time goes")
     parser.add_argument("--slots", type=int, nargs=2, default=(4, 8), metavar=("EDGE", "CLOUD"), help="replicas")
-    parser.add_argument("--calibration", type=int, default=24, help="requests of each model, server and way")
+    parser.add_argument("--lanes", type=int, default=3, help="fleets that are asked at the same time")
+    parser.add_argument("--calibration", type=int, default=8, help="requests of each model, server, way, lane, time")
+    parser.add_argument("--training", type=float, default=0.5, metavar="MIN", help="of q_learning in simulation")
     parser.add_argument("--luck", type=int, default=10, help="simulations of each repetition")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path, help="where the tables go as Markdown")
@@ -103,19 +139,16 @@ def _options():
     return parser.parse_args()
 
 
-def _progress(plan, begun):
+def _progress(begun):
     """Tells on standard error where it is and how long it still takes."""
-    total = len(list(plan.cells()))
     first = []
 
-    def told(seed, load, each):
+    def told(done, total):
         first.append(time.monotonic())
-        done = len(first) - 1
-        each_s = (first[-1] - first[0]) / done if done else load.duration_s + 3 * SETTLE_S
-        minutes, left = (time.monotonic() - begun) / 60, each_s * (total - done) / 60
-        where = f"{done + 1}/{total} repetition {seed + 1}, {load.name}, {each.name}"
-        line = f"{where}; {minutes:.1f} min, {left:.1f} left"
-        print(f"\r{line:<100}", end="\n" if done + 1 == total else "", file=sys.stderr, flush=True)
+        each_s = (first[-1] - first[0]) / max(1, len(first) - 1)
+        line = f"{done}/{total} replayed, {(time.monotonic() - begun) / 60:.1f} min"
+        line += f", {each_s * (total - done) / 60:.1f} left" if len(first) > 1 else ""
+        print(f"\r{line:<60}", end="\n" if done == total else "", file=sys.stderr, flush=True)
 
     return told
 
@@ -127,9 +160,9 @@ def _show(table):
         print(table.note)
 
 
-def _page(tables, circumstances, found):
+def _page(tables, circumstances, agreed):
     parts = [circumstances, *(f"{table.title}:\n\n{markdown(table)}\n\n{table.note}".rstrip() for table in tables)]
-    return "\n\n".join([*parts, agreement_text(found)]) + "\n"
+    return "\n\n".join([*parts, agreement_text(agreed)]) + "\n"
 
 
 def _write(text):
@@ -141,7 +174,7 @@ def _write(text):
     PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")
 
 
-def _document(real, simulated, found, calibration, circumstances):
+def _document(real, simulated, agreed, found, circumstances):
     def told(metric):
         return {"mean": metric.mean, "low": metric.low, "high": metric.high, "n": metric.n}
 
@@ -154,12 +187,13 @@ def _document(real, simulated, found, calibration, circumstances):
             "simulated_s": told(simulated.mean(load, policy, real.cluster.models.index(model) if model else None)),
             "ratios": values.tolist(),
         }
-        for (load, policy, model), values in found.ratios.items()
+        for (load, policy, model), values in agreed.ratios.items()
     ]
     measured = [
-        dict(zip(("server", "model", "what", "mean_s", "std_s", "n"), row, strict=True)) for row in calibration.rows()
+        dict(zip(("server", "model", "what", "mean_s", "std_s", "n"), row, strict=True))
+        for row in found.calibration.rows()
     ]
-    orders = {name or "all": value for name, value in found.orders.items()}
+    orders = {name or "all": value for name, value in agreed.orders.items()}
     return {"about": circumstances, "cells": cells, "rank_correlation": orders, "calibration": measured}
 
 

@@ -10,7 +10,6 @@ from rilaas.balance.simulation.document import MODELS
 
 from .contender import contender
 from .place import UPLOAD_SHARE
-from .replay import replay_all
 
 ROUTE, NGINX = contender("round_robin"), contender("nginx-round_robin")
 
@@ -26,6 +25,15 @@ class Calibration:
 
     service_s: dict
     network_s: dict
+
+    @classmethod
+    def together(cls, parts):
+        """All that was measured in several calibrations."""
+        joined = [
+            {key: np.concatenate([getattr(part, name)[key] for part in parts]) for key in getattr(parts[0], name)}
+            for name in ("service_s", "network_s")
+        ]
+        return cls(*joined)
 
     def rows(self):
         """server, model, what, mean [s], standard deviation [s], how many, in the order of measuring."""
@@ -83,7 +91,7 @@ def _alone(fleet, each, at_s, model):
     """All servers at the same time, each behind a balancer of its own."""
     with contextlib.ExitStack() as stack:
         ways = [stack.enter_context(each.started(fleet, (place.name,))) for place in fleet.places]
-        return replay_all([(way, at_s, model) for way in ways])
+        return fleet.client.replay(*((way, at_s, model) for way in ways))
 
 
 def _duration(values):

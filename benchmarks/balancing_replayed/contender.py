@@ -1,7 +1,7 @@
 """Who balances: our interceptor with one of its policies, or nginx with one of its methods."""
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rilaas.balance import BALANCERS, make_balancer
 
@@ -48,6 +48,11 @@ class Contender:
         """A fresh one before servers of a fleet, all of them where None; yields the ``Way`` to it."""
         with (fleet.nginx if self.is_nginx else fleet.interceptor)(self.spec, names) as way:
             yield way
+
+    def trained(self, path):
+        """The same with what was learned before."""
+        spec = f"{self.spec.partition('=')[0]}={path}"
+        return replace(self, spec=spec, simulated=spec)
 
     def balancer(self, seed):
         """A fresh policy for the simulator."""

@@ -5,40 +5,28 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from rilaas.wire import audience, generate_key, load_private_key, sign_token
 
 from .nginx import Nginx
 from .place import UPLOAD_SHARE, write_models
+from .replay import Client, Way
 
 STOP_S = 30.0
 ROBOT = "fleet"
 
 
-@dataclass(frozen=True)
-class Way:
-    """Whom a client asks.
-
-    Attributes:
-        address: ``host:port``, in clear text.
-        metadata: What goes with each call.
-        upstreams: Name of the server behind each address that nginx tells; empty where the answer names it itself.
-    """
-
-    address: str
-    metadata: tuple = ()
-    upstreams: dict = field(default_factory=dict)
-
-
 class Fleet:
-    """The servers behind their distances; starts on ``with``, ends after it.
+    """The servers behind their distances, and a client; starts on ``with``, ends after it.
 
     Args:
         folder: For everything that is written; made here.
         places: What to start.
         seed: Of the distances.
+
+    Attributes:
+        client: Sends requests.
     """
 
     def __init__(self, folder, places, seed=0):
@@ -68,7 +56,7 @@ class Fleet:
         with self._process(["route", "--config", str(path)], f"route-{self._routes}") as process:
             address = self._ready(process, f"route-{self._routes}")["address"]
             token = sign_token(load_private_key(self._folder / "robot"), audience("127.0.0.1"), lifetime_s=300)
-            yield Way(address, (("authorization", f"Bearer {token}"),))
+            yield Way(address, {"authorization": f"Bearer {token}"}, {})
 
     @contextlib.contextmanager
     def nginx(self, method, names=None):
@@ -76,9 +64,10 @@ class Fleet:
         self._routes += 1
         links = {name: address for name, address in self._links.items() if names is None or name in names}
         with Nginx(self._folder / f"nginx-{self._routes}", method, list(links.values())) as running:
-            yield Way(running.address, (), {address: name for name, address in links.items()})
+            yield Way(running.address, {}, {address: name for name, address in links.items()})
 
     def _start(self):
+        self.client = self._stack.enter_context(Client())
         key = generate_key(self._folder / "robot").public
         grant = f'[robots.{ROBOT}.models."*"]\nrate_per_s = 1000000\nburst = 100000\n'
         (self._folder / "access.toml").write_text(f'[robots.{ROBOT}]\nkeys = ["{key.line}"]\n{grant}')
@@ -102,7 +91,7 @@ class Fleet:
 
     def _route(self, balancer, names):
         lines = ['listen = "127.0.0.1:0"', f'balancer = "{balancer}"', 'access = "access.toml"']
-        lines += ["[balancing]", "state = false"]  # each one begins with nothing
+        lines += ["[balancing]", "state = false", "warm_up = false"]  # each one begins with nothing
         for place in self.places:
             if names is None or place.name in names:
                 lines += ["[[servers]]", f'name = "{place.name}"', f'kind = "{place.kind}"', "insecure = true"]

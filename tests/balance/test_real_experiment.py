@@ -14,7 +14,7 @@ from benchmarks.balancing_replayed import relay
 from benchmarks.balancing_replayed.agreement import Agreement, agreement, rank_correlation
 from benchmarks.balancing_replayed.calibration import Calibration
 from benchmarks.balancing_replayed.contender import contender
-from benchmarks.balancing_replayed.experiment import Plan, repetition_of, run_simulated
+from benchmarks.balancing_replayed.experiment import Plan, repetition_of, simulated_comparison
 from benchmarks.balancing_replayed.load import FIVE, load_of, recorded
 from benchmarks.balancing_replayed.place import MODELS, Place, example_inputs, write_models
 
@@ -77,7 +77,9 @@ def test_the_simulated_servers_are_those_that_were_measured():
 def simulated(factor, names=("round_robin", "nginx-least_conn"), repetitions=2):
     plan = Plan((load_of("uniform-8", 24.0, 4.0),), tuple(map(contender, names)), repetitions, 2)
     calibration = measured(factor)
-    return run_simulated(plan, {through: calibration.cluster(PLACES, through) for through in ("route", "nginx")})
+    return simulated_comparison(
+        plan, {through: calibration.cluster(PLACES, through) for through in ("route", "nginx")}
+    )
 
 
 def test_a_simulation_agrees_with_itself_and_not_with_one_of_slower_servers():
