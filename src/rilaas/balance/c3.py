@@ -45,7 +45,7 @@ class _Queue:
 
 
 class C3:
-    """Prefers fast servers, but pays the third power of the queue: the one baseline that does not herd.
+    """Prefers fast servers, but pays the third power of the queue: of those that follow latency, it herds least.
 
     Times are kept per model and server, queues per server. The number of clients w is what the server reports, or
     else the number of interceptors set. A server that reports no queue counts with q = 0, one that reports no

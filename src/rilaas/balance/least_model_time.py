@@ -2,7 +2,7 @@
 
 Source: Tanwani et al., RILaaS, section V: "Requests are assigned based on running estimate of average round-trip
 latency for each model", with a small probability of a random server. The document gives neither the weight of the
-newest answer nor the probability; ``GAIN`` and ``EXPLORATION`` are what its behaviour under light load implies.
+newest answer nor the probability; ``GAIN`` and ``EXPLORATION`` are choices of this implementation.
 """
 
 from __future__ import annotations
