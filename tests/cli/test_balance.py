@@ -1,11 +1,14 @@
 """Comparing balancing policies from the command line."""
 
 import json
+import re
 import signal
 import sys
+import textwrap
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -178,3 +181,47 @@ def test_an_address_where_nobody_answers_is_told(call):
     called = call("balance", "why", "r7", "--from", "http://127.0.0.1:9")
     assert called.code not in (0, 1)
     assert "No interceptor answers" in called.error
+
+
+def blocks_of(page):
+    """Indented blocks of a page of the docs, those that look like TOML."""
+    blocks = re.findall(r"(?:^    .*\n|^\n(?=    ))+", page.read_text(), re.MULTILINE)
+    return [textwrap.dedent(block) for block in blocks if 'name = "' in block]
+
+
+def test_the_files_that_the_docs_show_can_be_compared(call, tmp_path):
+    servers, load = blocks_of(Path(__file__).resolve().parents[2] / "docs" / "balancing.md")
+    (tmp_path / "lab.toml").write_text(servers)
+    (tmp_path / "afternoon.toml").write_text(f"duration_s = 20\n{load}")
+    called = call(
+        *("balance", "compare", "--servers", "lab.toml", "--profile", "afternoon.toml"),
+        *("--policies", "c3,random", "--seeds", "1", "--report", "page.html"),
+    )
+    assert called.code == 0, called.err
+    assert "two sites" in called.out
+    assert "edge-1 slow 3 from 40 until 80 s" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("slots = 4 ", "slots = 0 ", "slots"),
+        ("mean_s = 0.036", "mean_s = nan", "nan"),
+        ('kind = "slow" ', 'kind = "slower" ', "slow"),
+    ],
+)
+def test_servers_that_cannot_be_are_told_with_their_file(call, tmp_path, old, new, words):
+    servers, _ = blocks_of(Path(__file__).resolve().parents[2] / "docs" / "balancing.md")
+    assert old in servers
+    (tmp_path / "lab.toml").write_text(servers.replace(old, new))
+    called = call("balance", "compare", "--servers", "lab.toml", "--policies", "c3")
+    assert called.code not in (0, 1)
+    assert words in called.error
+    assert "lab" in called.error
+
+
+def test_profiles_that_ask_for_other_models_are_refused_with_the_ones_that_there_are(call, tmp_path):
+    servers, _ = blocks_of(Path(__file__).resolve().parents[2] / "docs" / "balancing.md")
+    (tmp_path / "lab.toml").write_text(servers)
+    called = call("balance", "compare", "--servers", "lab.toml")
+    assert "It has detector, segmenter" in called.error
