@@ -167,10 +167,10 @@ def test_a_model_without_an_agent_and_a_state_never_met_are_least_connections(fi
 
 def test_with_nothing_to_begin_with_it_learns_on_line_and_begins_anew_when_a_server_joins():
     policy = make_balancer("q_learning", seed=6)
-    train(policy, {"a": 0.2, "b": 0.1})
+    train(policy, {"a": 0.2, "b": 0.1}, steps=3000)
     there = [ServerView("a"), ServerView("b")]
     assert [policy.choose(Request("m"), there) for _ in range(20)].count("b") >= 18
-    train(policy, {"a": 0.2, "b": 0.1, "c": 0.02}, steps=1000)
+    train(policy, {"a": 0.2, "b": 0.1, "c": 0.02}, steps=3000)
     there = [*there, ServerView("c")]
     assert [policy.choose(Request("m"), there) for _ in range(20)].count("c") >= 18
     assert not policy.fallbacks
@@ -238,6 +238,43 @@ def test_tiles_learn_a_sum_and_know_it_where_the_combination_was_never_seen():
         if counts != held_out:
             tiles.learn(state(counts), action, true(action, counts))
     assert tiles.values(state(held_out)) == pytest.approx([true(a, held_out) for a in range(3)], abs=0.05)
+
+
+def test_an_interceptor_that_starts_again_goes_on_where_it_was(file):
+    before = train(QLearning.read(file, online=True, seed=1), {"edge": 3.0, "cloud": 0.5}, steps=2000)
+    after = QLearning.read(file, online=True, seed=1)
+    after.restore(before.state())
+    assert after.agents["m"].values((0, 0, 0, 0)) == before.agents["m"].values((0, 0, 0, 0))
+    assert after.state() == before.state()
+    fresh = QLearning(seed=2)
+    fresh.restore(train(QLearning(seed=2), {"a": 0.2, "b": 0.1}, steps=3000).state())
+    there = [ServerView("a"), ServerView("b")]
+    assert [fresh.choose(Request("m"), there) for _ in range(20)].count("b") >= 18
+
+
+def test_a_state_of_another_file_is_refused_and_an_empty_one_says_nothing(file, tmp_path):
+    state = QLearning.read(file, online=True).state()
+    arrays, card = read_learned(file, "q_learning")
+    write_learned(tmp_path / "newer.npz", "q_learning", arrays, {**card, "seed": 99})
+    newer = QLearning.read(tmp_path / "newer.npz", online=True)
+    with pytest.raises(InvalidInput, match="began with another file"):
+        newer.restore(state)
+    with pytest.raises(InvalidInput, match="no file of a learned policy"):
+        newer.restore(b"something else")
+    newer.restore(b"")
+    for empty in (QLearning(seed=1), QLearning(seed=1)):
+        empty.restore(QLearning(seed=1).state())
+    frozen = QLearning.read(file)
+    assert frozen.state() == b""
+    frozen.restore(state)
+
+
+def test_the_guard_shows_that_it_goes_by_something_simpler(file):
+    policy = QLearning.read(file)
+    policy.choose(Request("m"), [view("edge"), view("cloud")])
+    assert policy.guard() == {"fallback": 0.0, "fallbacks": 0.0}
+    policy.choose(Request("m"), [view("edge"), view("new")])
+    assert policy.guard() == {"fallback": 1.0, "fallbacks": 1.0}
 
 
 def test_the_weighing_shows_the_state_and_q(file):

@@ -171,3 +171,7 @@ class DeepQ:
             told = self._fallback.weighing()
             return told and Weighing(told.servers, told.figures, f"Least connections, because {self._why}.")
         return weigh_q(self._set, *self._last, _RULE) if self._last is not None else None
+
+    def guard(self) -> dict[str, float]:
+        """``fallback``: 1 where the last choice was least connections; ``fallbacks``: how many were."""
+        return {"fallback": float(bool(self._why)), "fallbacks": float(sum(self.fallbacks.values()))}

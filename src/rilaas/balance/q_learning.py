@@ -13,6 +13,8 @@ above every reward, so that each action of a state is tried once; a failed attem
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -23,7 +25,7 @@ import numpy as np
 
 from rilaas.balance.counted_state import FEATURES, Counts, ServerSet, check_card, check_trained_for, weigh_q
 from rilaas.balance.delayed_reward import Decision, DelayedRewards
-from rilaas.balance.learned_file import read_learned
+from rilaas.balance.learned_file import pack_learned, read_learned, unpack_learned
 from rilaas.balance.least_connections import LeastConnections
 from rilaas.balance.protocol import Outcome, Request, ServerView, Weighing, candidates
 from rilaas.balance.q_table import EDGES, Bins, QFunction, StepSize, make_q, read_q
@@ -87,6 +89,7 @@ class QLearning:
         self._last: tuple[Sequence[ServerView], Counts, QFunction] | None = None
         self._why = ""  # the last choice was least connections
         self._card: Mapping[str, Any] = {}
+        self._origin = ""  # digest of the file that it began with
 
     @classmethod
     def of(cls, setting: Setting) -> QLearning:
@@ -119,15 +122,14 @@ class QLearning:
                 least_step=float(card["least_step"]),
                 edges=[int(edge) for edge in card["bin_edges"]],
             )
-            for i, model in enumerate(card["models"]):
-                own = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{i}.")}
-                made.agents[model] = read_q(own, made.bins, len(card["servers"]), made._step)
+            made._take_agents(arrays, card)
         except (KeyError, TypeError, ValueError, IndexError, InvalidInput) as error:
             raise InvalidInput(
                 f"{path} does not hold what its card says: {error}.",
                 f"Train anew: rilaas learn balancer --policy {KIND} --out {path}.",
             ) from None
         made._card = card
+        made._origin = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
         return made
 
     def check_servers(self, servers: Collection[str]) -> None:
@@ -191,6 +193,43 @@ class QLearning:
             "least_step": self._step.least,
         }
         return arrays, card
+
+    def guard(self) -> dict[str, float]:
+        """``fallback``: 1 where the last choice was least connections; ``fallbacks``: how many were."""
+        return {"fallback": float(bool(self._why)), "fallbacks": float(sum(self.fallbacks.values()))}
+
+    def state(self) -> bytes:
+        """What it has learned until now, for ``restore``; nothing where it does not learn."""
+        if not self.online:
+            return b""
+        arrays, card = self.learned()
+        return pack_learned(KIND, arrays, {**card, "origin": self._origin})
+
+    def restore(self, state: bytes) -> None:
+        """Go on from a state; nothing happens where it does not learn, or had learned nothing.
+
+        Raises:
+            InvalidInput: It is no state, or that of a policy that began with another file.
+        """
+        if not state or not self.online:
+            return
+        arrays, card = unpack_learned(state, KIND, "the kept state")
+        if card.get("origin") != self._origin or card.get("bin_edges") != list(self.bins.edges):
+            raise InvalidInput("The kept state is of a policy that began with another file.")
+        if not card.get("servers"):
+            return
+        check_card({**card, "models": card["models"] or ["none"]}, KIND, "the kept state")
+        self._set = ServerSet(card["servers"])
+        self.forget_open()
+        self._take_agents(arrays, card)
+
+    def _take_agents(self, arrays: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
+        """Make the agents of a card from its arrays, which are called ``NUMBER.NAME``."""
+        agents: dict[str, QFunction] = {}
+        for i, model in enumerate(card["models"]):
+            own = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{i}.")}
+            agents[model] = read_q(own, self.bins, len(card["servers"]), self._step)
+        self.agents = agents
 
     def _seen(self, model: str, servers: Sequence[ServerView]) -> tuple[Counts | None, QFunction | None]:
         """The state and the model's agent; None where there is none, and why."""
