@@ -11,7 +11,7 @@ arrivals of a profile, whatever becomes of those before, and the same arrivals t
 So that it takes minutes, time goes ``--speed`` times faster than in the document: all durations are divided by that,
 all rates are multiplied.
 
-What the simulator needs (inference and network, mean and deviation) is measured first, with requests that meet no
+What the simulator needs (inference and network, as distributions) is measured first, with requests that meet no
 other. Then it is given the very same arrivals and the same policies, and its means are compared with the measured.
 """
 

@@ -43,7 +43,7 @@ class Calibration:
             yield server, model, f"network by {through}", values.mean(), values.std(ddof=1), len(values)
 
     def cluster(self, places, through):
-        """The servers as the simulator takes them: normal durations of the same mean and deviation.
+        """The servers as the simulator takes them: durations are drawn from those that were measured.
 
         A replica computes one request at a time and belongs to one model, so each model has slots of its own.
 
@@ -56,8 +56,8 @@ class Calibration:
                 place.name,
                 place.kind,
                 dict.fromkeys(MODELS, place.slots),
-                {model: _duration(self.service_s[place.name, model]) for model in MODELS},
-                {model: _duration(self.network_s[through, place.name, model]) for model in MODELS},
+                {model: Duration.of(self.service_s[place.name, model]) for model in MODELS},
+                {model: Duration.of(self.network_s[through, place.name, model]) for model in MODELS},
                 UPLOAD_SHARE,
             )
             for place in places
@@ -92,7 +92,3 @@ def _alone(fleet, each, at_s, model):
     with contextlib.ExitStack() as stack:
         ways = [stack.enter_context(each.started(fleet, (place.name,))) for place in fleet.places]
         return fleet.client.replay(*((way, at_s, model) for way in ways))
-
-
-def _duration(values):
-    return Duration(float(values.mean()), float(values.std(ddof=1) / values.mean()))
