@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rilaas.balance.simulation.duration import Duration
+from rilaas.balance.simulation.duration import LARGEST, Duration
 from rilaas.core import InvalidInput, did_you_mean
 
 KINDS = ("slow", "network", "jitter", "refuse", "silent", "leave", "join")
@@ -45,7 +44,7 @@ class SimServer:
                 raise InvalidInput(f"Server {self.name!r} has {count!r} slots{of}.", "It has 1 or more.")
         if not 0.0 <= self.upload_share <= 1.0:
             raise InvalidInput(f"Server {self.name!r} has an upload share of {self.upload_share}; it is 0 to 1.")
-        if not (math.isfinite(self.weight) and self.weight > 0.0):
+        if not 0.0 < self.weight <= LARGEST:
             raise InvalidInput(f"Server {self.name!r} has weight {self.weight}; it is above 0.")
 
     @property
@@ -81,7 +80,7 @@ class Disturbance:
             raise InvalidInput(f"There is no disturbance {self.kind!r}.", did_you_mean(self.kind, KINDS))
         if not (0.0 <= self.at_s < self.until_s):
             raise InvalidInput(f"A disturbance from {self.at_s} s until {self.until_s} s: it begins, and ends later.")
-        if self.kind in _WITH_VALUE and not (math.isfinite(self.value) and self.value > 0.0):
+        if self.kind in _WITH_VALUE and not 0.0 < self.value <= LARGEST:
             raise InvalidInput(f"The disturbance {self.kind!r} has value {self.value}: {_WITH_VALUE[self.kind]}.")
 
 

@@ -15,6 +15,7 @@ from rilaas.core import InvalidInput, did_you_mean
 
 SHAPES = ("constant", "normal", "lognormal", "exponential", "gamma", "uniform", "samples")
 FLOOR = 0.05  # of its mean: a normal duration is cut there, since nothing takes no time
+LARGEST = 1e9  # seconds of a duration, requests a second: more is a mistake, and would overflow
 _TABLE_Z = np.linspace(-8.5, 8.5, 3401)
 
 Draw = Callable[[float, float], float]
@@ -141,7 +142,7 @@ class Duration:
 
     def _describe_samples(self) -> None:
         samples = np.sort(np.asarray(self.samples_s, np.float64))
-        if not (np.isfinite(samples).all() and samples[0] >= 0 and samples[-1] > 0):
+        if not (np.isfinite(samples).all() and samples[0] >= 0 and 0 < samples[-1] <= LARGEST):
             raise InvalidInput("Samples of a duration are finite, not negative, and not all 0.")
         object.__setattr__(self, "samples_s", tuple(samples.tolist()))
         object.__setattr__(self, "shape", "samples")
@@ -149,10 +150,10 @@ class Duration:
         object.__setattr__(self, "cv", float(samples.std() / samples.mean()))
 
     def _check(self) -> None:
-        if not (math.isfinite(self.mean_s) and self.mean_s >= 0.0):
-            raise InvalidInput(f"A duration has a mean of 0 s or more; got {self.mean_s}.")
-        if not (math.isfinite(self.cv) and self.cv >= 0.0):
-            raise InvalidInput(f"A duration has a coefficient of variation of 0 or more; got {self.cv}.")
+        if not 0.0 <= self.mean_s <= LARGEST:
+            raise InvalidInput(f"A duration has a mean of 0 s or more, to {LARGEST:g} s; got {self.mean_s}.")
+        if not 0.0 <= self.cv <= 100.0:
+            raise InvalidInput(f"A duration has a coefficient of variation of 0 or more, to 100; got {self.cv}.")
         if self.mean_s == 0.0 and self.shape not in ("constant", "samples"):
             raise InvalidInput(f"A duration that is always 0 s has no shape {self.shape!r}.")
         if self.shape == "constant" and self.cv:

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from rilaas.balance.simulation.duration import Duration
+from rilaas.balance.simulation.duration import LARGEST, Duration
 from rilaas.balance.simulation.rate import Rate
 from rilaas.core import InvalidInput, did_you_mean
 
@@ -18,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 PROCESSES = ("even", "poisson")
+MAX_REQUESTS = 10_000_000
+MAX_ROBOTS = 1_000_000
 _ARRIVALS = 7  # names the stream of random numbers, which has nothing to do with that of the servers
 
 
@@ -80,6 +82,11 @@ class Profile:
         if self.process not in PROCESSES:
             raise InvalidInput(f"Requests do not come by {self.process!r}.", did_you_mean(self.process, PROCESSES))
         _check_shares(self.name, self.models, self.shares)
+        if not self.rate.expected(self.duration_s) <= MAX_REQUESTS:
+            raise InvalidInput(
+                f"Load {self.name!r} makes {self.rate.expected(self.duration_s):g} requests.",
+                f"At most {MAX_REQUESTS:,} are simulated: lower the rate, or the duration.",
+            )
 
     def arrivals(self, seed: int) -> tuple[Floats, Ints]:
         """See ``OpenLoad``: a process of rate 1, stretched by the inverse of the rate's integral."""
@@ -156,8 +163,8 @@ class Robots:
 
     def __post_init__(self) -> None:
         _check_load(self.name, self.models, self.duration_s)
-        if type(self.count) is not int or self.count < 1:
-            raise InvalidInput(f"Load {self.name!r} has {self.count!r} robots; it has 1 or more.")
+        if type(self.count) is not int or not 1 <= self.count <= MAX_ROBOTS:
+            raise InvalidInput(f"Load {self.name!r} has {self.count!r} robots; it has 1 or more, to {MAX_ROBOTS:,}.")
         if not self.chain:
             raise InvalidInput(f"Load {self.name!r} has robots that ask for nothing.", "chain has a model or more.")
         for model in self.chain:
@@ -181,8 +188,8 @@ def _unit_poisson(rng: np.random.Generator, expected: float) -> Floats:
 def _check_load(name: str, models: Sequence[str], duration_s: float) -> None:
     if not models or len(set(models)) != len(models):
         raise InvalidInput(f"Load {name!r} has models {list(models)}: one or more, each once.")
-    if not (math.isfinite(duration_s) and duration_s > 0.0):
-        raise InvalidInput(f"Load {name!r} takes {duration_s} s; it takes a finite time above 0.")
+    if not 0.0 < duration_s <= LARGEST:
+        raise InvalidInput(f"Load {name!r} takes {duration_s} s; it takes a time above 0, to {LARGEST:g} s.")
 
 
 def _check_shares(name: str, models: Sequence[str], shares: Sequence[float]) -> None:

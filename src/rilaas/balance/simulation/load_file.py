@@ -109,6 +109,8 @@ def _read(path: Path) -> Load:
             raise InvalidInput(f"{where}: unknown key {key!r} in a load of kind {kind!r}.", hint)
     name = text(table, "name", where, path.stem)
     models = texts(table, "models", where, document.MODELS)
+    if not models:
+        raise InvalidInput(f"{where}: models is []; it is one or more.")
     duration_s = number(table, "duration_s", where, document.SECONDS)
     with place(where):
         if kind == "robots":

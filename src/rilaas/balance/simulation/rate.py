@@ -9,10 +9,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from rilaas.balance.simulation.duration import LARGEST
 from rilaas.core import InvalidInput
 
 Floats = npt.NDArray[np.float64]
 _STEP_S = 1e-3  # of the table that inverts a sinusoid's integral
+_MAX_STEPS = 2_000_000
 
 
 class Rate(Protocol):
@@ -46,11 +48,11 @@ class Steps:
     def __post_init__(self) -> None:
         if len(self.from_s) != len(self.per_s) or not self.from_s or self.from_s[0] != 0.0:
             raise InvalidInput(f"A rate in steps has times {self.from_s} and rates {self.per_s}: as many, from 0 s.")
-        if not all(a < b < math.inf for a, b in zip(self.from_s, self.from_s[1:], strict=False)):
+        if not all(a < b <= LARGEST for a, b in zip(self.from_s, self.from_s[1:], strict=False)):
             raise InvalidInput(f"A rate in steps has times {self.from_s} that do not ascend.")
         for rate in self.per_s:
-            if not (math.isfinite(rate) and rate >= 0.0):
-                raise InvalidInput(f"A rate of {rate} requests a second.", "A rate is finite and 0 or more.")
+            if not 0.0 <= rate <= LARGEST:
+                raise InvalidInput(f"A rate of {rate} requests a second.", f"A rate is 0 or more, to {LARGEST:g}.")
         if not any(self.per_s):
             raise InvalidInput("A rate that is always 0: nothing would ever be asked.")
 
@@ -96,8 +98,8 @@ class Sinusoid:
     def __post_init__(self) -> None:
         told = {"mean": self.mean_per_s, "amplitude": self.amplitude_per_s, "frequency": self.frequency_hz}
         for what, value in told.items():
-            if not (math.isfinite(value) and value > 0.0):
-                raise InvalidInput(f"A sinusoidal rate has {what} {value}; it is finite and above 0.")
+            if not 0.0 < value <= LARGEST:
+                raise InvalidInput(f"A sinusoidal rate has {what} {value}; it is above 0, to {LARGEST:g}.")
         if self.amplitude_per_s > self.mean_per_s:
             raise InvalidInput(
                 f"A rate that swings by {self.amplitude_per_s:g} around {self.mean_per_s:g} would be negative.",
@@ -115,7 +117,7 @@ class Sinusoid:
 
     def when(self, count: Floats, until_s: float) -> Floats:
         """See ``Rate``: from a table of the integral every millisecond."""
-        times = np.linspace(0.0, until_s, max(2, math.ceil(until_s / _STEP_S) + 1))
+        times = np.linspace(0.0, until_s, math.ceil(min(until_s / _STEP_S, _MAX_STEPS)) + 1)
         return np.interp(count, self._count(times), times)
 
     def _count(self, time_s: Floats) -> Floats:
@@ -137,8 +139,10 @@ def with_spikes(per_s: float, extra_per_s: float, length_s: float, at_s: tuple[f
         length_s: How long each is [s].
         at_s: When they begin [s]; none begins before the one before has ended.
     """
-    if not (math.isfinite(length_s) and length_s > 0.0):
-        raise InvalidInput(f"A spike of {length_s} s; it takes a finite time above 0.")
+    if not 0.0 < length_s <= LARGEST:
+        raise InvalidInput(f"A spike of {length_s} s; it takes a time above 0, to {LARGEST:g} s.")
+    if not at_s:
+        raise InvalidInput("A load of spikes has none.", "Say in at_s when they begin.")
     changes: dict[float, float] = {0.0: per_s}
     for at, following in zip(at_s, (*at_s[1:], math.inf), strict=True):
         if not (at >= 0.0 and at + length_s <= following):

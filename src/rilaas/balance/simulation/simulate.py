@@ -12,7 +12,7 @@ from rilaas.balance.protocol import Balancer
 from rilaas.balance.simulation.chance import Chance
 from rilaas.balance.simulation.cluster import Cluster
 from rilaas.balance.simulation.engine import Engine
-from rilaas.balance.simulation.load import Load, OpenLoad, Robots
+from rilaas.balance.simulation.load import MAX_REQUESTS, Load, OpenLoad, Robots
 from rilaas.balance.simulation.run import Run
 from rilaas.balance.simulation.state import Ask
 from rilaas.core import InvalidInput, did_you_mean
@@ -104,6 +104,8 @@ def _closed_loop(engine: Engine, load: Robots, models: list[int], seed: int, int
     at_step = [0] * load.count
 
     def due(now: float, robot: int) -> None:
+        if len(rows) == MAX_REQUESTS:
+            raise InvalidInput(f"Load {load.name!r} makes more than {MAX_REQUESTS:,} requests.", "Let robots think.")
         step = at_step[robot]
         its_luck = luck[queries[robot] * load.count + robot]
         queries[robot] += 1

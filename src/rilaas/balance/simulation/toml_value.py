@@ -28,7 +28,7 @@ def place(where: str) -> Iterator[None]:
 def number(table: Mapping[str, Any], key: str, where: str, default: float | None = None) -> float:
     """A number, whole or not; one that has to be there where it has no default."""
     value = _value(table, key, where, default)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if not _is_number(value):
         raise InvalidInput(f"{where}: {key} is {value!r}; it is a number.")
     return float(value)
 
@@ -69,7 +69,7 @@ def tables(table: Mapping[str, Any], key: str, where: str) -> list[dict[str, Any
 
 def duration(value: Any, where: str) -> Duration:
     """A ``Duration``: a number (always the same), or a table of mean_s and std_s or cv and shape, or of samples_s."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if _is_number(value):
         value = {"mean_s": value}
     table = checked_table(value, where, _DURATION)
     with place(where):
@@ -106,6 +106,10 @@ def durations(value: Any, models: tuple[str, ...], where: str) -> dict[str, Dura
 def beside(path: Path, named: str) -> str | Path:
     """A file that another one names, which is meant to lie beside it; a name of ours stays as it is."""
     return path.parent / named if named.endswith((".toml", ".csv")) else named
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (type(value) is int and abs(value) < 2**63)
 
 
 def _value(table: Mapping[str, Any], key: str, where: str, default: Any) -> Any:
