@@ -62,8 +62,8 @@ class Digest:
         """
         if model is not None:
             return float(self.means_s[model])
-        asked = [len(values) > 0 for values in self.latency_s]
-        return float(self.means_s[asked].mean()) if any(asked) else float("nan")
+        asked = [mean for mean, values in zip(self.means_s.tolist(), self.latency_s, strict=True) if len(values)]
+        return sum(asked) / len(asked) if asked else float("nan")
 
 
 def digest(run: Run) -> Digest:

@@ -130,8 +130,11 @@ class Comparison:
 
     def standings(self) -> list[str]:
         """Policies by their mean over all loads, the best first; those without a whole seed last."""
-        means = {policy: self.mean(None, policy) for policy in self.policies}
-        return sorted(self.policies, key=lambda name: means[name].mean if means[name].n else np.inf)
+        means = dict.fromkeys(self.policies, np.inf)
+        for policy in self.policies:
+            if seeds := self._paired(None, (policy,), None):
+                means[policy] = float(np.mean([self._mean_s(seed, None, policy, None) for seed in seeds]))
+        return sorted(self.policies, key=lambda name: means[name])
 
     def decision_s(self, policy: str) -> float:
         """Median over the runs of the median time of a decision [s]; NaN where nothing was run."""

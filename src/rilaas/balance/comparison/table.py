@@ -18,7 +18,7 @@ def standings_table(comparison: Comparison) -> Table:
         shares = [_share(comparison, name, kind) for kind in comparison.kinds]
         over = sum(comparison.overloads(load.name, name) for load in comparison.loads)
         failed = sum(comparison.failed(load.name, name) for load in comparison.loads)
-        decision_us = 1e6 * comparison.decision_s(name)
+        decision_us = round(1e6 * comparison.decision_s(name), 1)
         own = "reference" if name == comparison.reference else percent_text(difference)
         rows.append((name, _ms(mean), own, *shares, over, failed, decision_us))
     columns: tuple[str, ...] = ("policy", "mean [ms]", f"against {comparison.reference}")
@@ -63,8 +63,9 @@ def load_table(comparison: Comparison, focus: str) -> Table:
 def every_table(comparison: Comparison) -> Table:
     """A row per load, policy and model, with intervals and percentiles."""
     rows: list[tuple[Cell, ...]] = []
+    order = comparison.standings()
     for load in comparison.loads:
-        for name in comparison.standings():
+        for name in order:
             parts: list[tuple[str, int | None]] = [*comparison.models_of(load)]
             for model, k in [*parts, *([("all models", None)] if len(parts) > 1 else [])]:
                 rows.append(_row(comparison, load.name, name, model, k))
@@ -88,11 +89,11 @@ def every_table(comparison: Comparison) -> Table:
 
 def server_table(comparison: Comparison) -> Table:
     """Which share of the answers came from which server, by load and policy."""
-    names = [server.name for server in comparison.cluster.servers]
+    names, order = [server.name for server in comparison.cluster.servers], comparison.standings()
     rows = tuple(
         (load.name, policy, *(_percent(comparison.share(load.name, policy, [i])) for i in range(len(names))))
         for load in comparison.loads
-        for policy in comparison.standings()
+        for policy in order
     )
     return Table(
         "Shares of the servers", ("load", "policy", *(f"{name} [%]" for name in names)), rows, is_detail=True
