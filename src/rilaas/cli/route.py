@@ -33,7 +33,7 @@ from rilaas.route import (
     start_interceptor,
 )
 from rilaas.route.balancing import Balancing, read_spec
-from rilaas.route.config import DEFAULT_BALANCER, tls_config
+from rilaas.route.config import tls_config
 from rilaas.route.decision import PATH
 from rilaas.route.hub_access import MAX_STALE_S
 from rilaas.wire import ensure_authority, server_credentials

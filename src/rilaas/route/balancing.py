@@ -8,7 +8,7 @@ As TOML, all of it optional::
     interceptors = 1                 # how many ask the same servers, this one included
     seed = 7                         # of policies that draw
     state = "state"                  # folder for what is learned on line; false keeps nothing
-    learn = true                     # go on learning on line
+    learn = false                    # whether a trained policy goes on learning from its own outcomes
     warm_up = true                   # one inference on each model that is new on a server
 
     [models.lane-following]          # what protects one model's requests
@@ -85,7 +85,7 @@ class Balancing:
         interceptors: How many interceptors ask the same servers, this one included.
         seed: Of policies that draw; None takes one from the operating system.
         state: Folder for what is learned on line; None keeps nothing.
-        learn: Policies go on learning on line.
+        learn: Policies that were trained go on learning from their own outcomes.
         warm_up: Models that are new on a server are asked once, so that policies know them.
         models: Protection, by full name of the model.
     """
@@ -94,7 +94,7 @@ class Balancing:
     interceptors: int = 1
     seed: int | None = None
     state: Path | None = None
-    learn: bool = True
+    learn: bool = False
     warm_up: bool = True
     models: Mapping[str, Protection] = field(default_factory=dict)
 
@@ -109,10 +109,7 @@ class Balancing:
             InvalidInput: There is no such policy, or its file is not one of it.
             NotFound: There is no such file.
         """
-        balancer = make_balancer(spec, seed=self.seed, interceptors=self.interceptors)
-        if not self.learn and hasattr(balancer, "learning"):
-            balancer.learning = False
-        return balancer
+        return make_balancer(spec, seed=self.seed, interceptors=self.interceptors, online=self.learn)
 
 
 def check_spec(spec: str) -> None:

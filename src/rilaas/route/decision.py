@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ KEPT = 1000
 PATH = "/decisions"
 SHOWN = 20  # where nobody says how many
 _TIMEOUT_S = 5.0
+_TOLD_OF_A_MODEL, _TOLD = 5, 30  # to the hub, every 2 s
 
 
 @dataclass(slots=True)
@@ -119,6 +120,16 @@ class Decisions:
     def of(self, request_id: str) -> list[Decision]:
         """Those of one request id, the newest first: robots may use the same."""
         return [each for each in reversed(list(self._kept)) if each.request_id == request_id]
+
+    def digest(self) -> list[dict[str, Any]]:
+        """The newest that have ended as the hub is told them: a few of each model, the newest first."""
+        count: Counter[str] = Counter()
+        told: list[dict[str, Any]] = []
+        for each in reversed(list(self._kept)):
+            if each.outcome and count[each.model] < _TOLD_OF_A_MODEL and len(told) < _TOLD:
+                count[each.model] += 1
+                told.append(each.to_json())
+        return told
 
     def answer(self, query: Mapping[str, str]) -> tuple[int, str]:
         """What ``GET /decisions`` answers: an HTTP status and JSON.

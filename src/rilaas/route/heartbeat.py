@@ -34,12 +34,18 @@ class Heartbeat:
         name: This interceptor's name.
         access: Whose status is told; it hears which epoch the hub has.
         take_seen: The robots that asked since it was asked last, with when (``time.monotonic``).
+        decisions: The last few decisions, as JSON.
     """
 
     def __init__(
-        self, hub: HubConnection, name: str, access: _Source, take_seen: Callable[[], dict[str, float]]
+        self,
+        hub: HubConnection,
+        name: str,
+        access: _Source,
+        take_seen: Callable[[], dict[str, float]],
+        decisions: Callable[[], list[dict[str, Any]]] = list,
     ) -> None:
-        self._hub, self._access, self._take_seen = hub, access, take_seen
+        self._hub, self._access, self._take_seen, self._decisions = hub, access, take_seen, decisions
         self._path = f"/api/v1/interceptors/{quote(name, safe='')}"
         self.address = self.metrics = ""  # ``host:port``, once they are known
         self._seen: dict[str, float] = {}
@@ -92,6 +98,7 @@ class Heartbeat:
                 "source": status.source,
                 "source_ok": not status.problem,
                 "problem": status.problem,
+                "decisions": self._decisions(),
                 "seen": {robot: round(now - at, 3) for robot, at in seen.items()},
             },
         )

@@ -109,7 +109,7 @@ async def start_interceptor(
     except BaseException:
         await asyncio.gather(*(remote.stop() for remote in remotes), *(each.stop() for each in held))
         raise
-    states = KeptStates(balancing.state, config.name) if balancing.state is not None and balancing.learn else None
+    states = KeptStates(balancing.state, config.name) if balancing.state is not None else None
     interceptor = Interceptor(servers, access, balancer, registry, balancing=balancing, states=states)
     follower = FleetFollower(interceptor, access, partial(_connected, authority=authority)) if config.hub else None
     heartbeat = _heartbeat(config, interceptor, access)
@@ -155,7 +155,8 @@ async def _access(config: RouteConfig) -> AccessSource:
 def _heartbeat(config: RouteConfig, interceptor: Interceptor, access: AccessSource) -> Heartbeat | None:
     if config.hub is None or not isinstance(access, (HubAccess, RedisAccess)):
         return None
-    return Heartbeat(_hub(config.hub, HEARTBEAT_TIMEOUT_S), config.name, access, interceptor.take_seen)
+    hub = _hub(config.hub, HEARTBEAT_TIMEOUT_S)
+    return Heartbeat(hub, config.name, access, interceptor.take_seen, interceptor.decisions.digest)
 
 
 def _hub(config: HubConfig, timeout_s: float) -> HubConnection:

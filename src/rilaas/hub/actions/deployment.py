@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
-from rilaas.balance import BALANCERS
 from rilaas.core import Conflict, InvalidInput, NotFound, did_you_mean
 from rilaas.hub.actions.event import record
 from rilaas.hub.actions.fleet import announce, settle
@@ -17,6 +16,7 @@ from rilaas.hub.actions.registry_alias import NEW, promote
 from rilaas.hub.actions.variant_gate import check_gate
 from rilaas.hub.models import Deployment, Model, Person, Server, Variant
 from rilaas.hub.queries.access import find_model
+from rilaas.hub.queries.balancer import CHOICES
 from rilaas.hub.queries.fleet import EDGE, keeps_to_edge, servers_up
 from rilaas.hub.queries.variant import newest_number, variant_of
 
@@ -36,7 +36,7 @@ class Wanted:
         threads: Of each replica's backend.
         memory_bytes: Limit of each replica; None for the manifest's [bytes].
         cpus: Limit of each replica; None for the manifest's.
-        balancer: A key of ``balance.BALANCERS``.
+        balancer: One of ``queries.balancer.CHOICES``.
         canary: A revision that is tried beside; '' for none.
         canary_share: Its share of the requests that ask for no version, from 0 to 1.
 
@@ -63,9 +63,10 @@ class Wanted:
                 f"A replica cannot have {self.memory_bytes} bytes of memory.",
                 f"At least {MIN_MEMORY_BYTES}; a small model on onnxruntime needs 150 MB.",
             )
-        if self.balancer not in BALANCERS:
+        if self.balancer not in CHOICES:
             raise InvalidInput(
-                f"There is no balancing policy {self.balancer[:40]!r}.", did_you_mean(self.balancer, BALANCERS)
+                f"There is no balancing policy {self.balancer[:40]!r} that a deployment can name.",
+                did_you_mean(self.balancer, CHOICES),
             )
         if not (math.isfinite(self.canary_share) and 0.0 <= self.canary_share <= 1.0):
             raise InvalidInput(f"The canary's share is {self.canary_share:g}.", "It is from 0 to 1.")

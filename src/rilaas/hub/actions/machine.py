@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,6 +23,7 @@ from rilaas.hub.queries.policy import epoch_now
 
 LOG_LINES, LINE = 100, 2000  # of each placement; characters of a line
 _MAX_DELAY_S = 60.0
+_DECISIONS = 30  # that are kept of an interceptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ class InterceptorState:
         source_ok: Whether that answers.
         problem: What is wrong, in words.
         seen: Robots since the last report, with seconds since each was seen.
+        decisions: The last few, see ``GET /decisions`` in ``docs/names.md``.
     """
 
     address: str
@@ -72,6 +75,7 @@ class InterceptorState:
     source_ok: bool = True
     problem: str = ""
     seen: Mapping[str, float] = field(default_factory=dict)
+    decisions: Sequence[Mapping[str, Any]] = ()
 
 
 def server_reported(name: str, state: ServerState) -> int:
@@ -128,6 +132,7 @@ def interceptor_reported(name: str, state: InterceptorState) -> int:
         "source": state.source,
         "source_ok": state.source_ok,
         "problem": _line(state.problem),
+        "decisions": _plain(list(state.decisions)[:_DECISIONS]),
         "last_report_at": timezone.now(),
     }
     with transaction.atomic():
@@ -188,6 +193,17 @@ def _take(row: Placement, state: PlacementState) -> bool:
 
 def _route(server: Server) -> tuple[str, str, bool, float]:
     return server.address, server.kind, server.insecure, server.added_delay_s
+
+
+def _plain(value: Any) -> Any:
+    """JSON of a machine with its texts as ``_line`` makes them; numbers that JSON has no word for are null."""
+    if isinstance(value, str):
+        return _line(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {_line(str(key)): _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def _line(text: str) -> str:

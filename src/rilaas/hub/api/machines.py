@@ -81,6 +81,35 @@ class WantedPlacements(Schema):
     placements: list[WantedPlacement]
 
 
+class AttemptReport(Schema):
+    """One server that a request was sent to, and what it was chosen from."""
+
+    server: str = Field(max_length=200)
+    why: str = Field(max_length=20, description="first, retry, hedge or copy")
+    at_s: float | None = None
+    is_fallback: bool = False
+    status: str = Field("", max_length=20)
+    latency_s: float | None = None
+    rule: str = Field("", max_length=1000)
+    servers: list[str] = Field([], max_length=100)
+    figures: dict[str, list[float | None]] = Field({}, max_length=20)
+
+
+class DecisionReport(Schema):
+    """How one request was placed."""
+
+    request_id: str = ""
+    robot: str = Field("", max_length=200)
+    model: str = Field("", max_length=200)
+    balancer: str = Field("", max_length=100)
+    at_unix_s: float = Field(0.0, ge=0.0, le=1e11)
+    deadline_s: float | None = None
+    outcome: str = Field("", max_length=40)
+    latency_s: float | None = None
+    server: str | None = Field(None, max_length=200)
+    attempts: list[AttemptReport] = Field([], max_length=20)
+
+
 class InterceptorReport(Schema):
     """An interceptor's state."""
 
@@ -92,6 +121,7 @@ class InterceptorReport(Schema):
     source_ok: bool = True
     problem: str = ""
     seen: dict[str, float] = Field({}, description="Robots since the last report: seconds since each was seen.")
+    decisions: list[DecisionReport] = Field([], max_length=100, description="The last few; 30 are kept.")
 
 
 class Epoch(Schema):

@@ -31,4 +31,5 @@ class Interceptor(models.Model):
     source = models.CharField(max_length=8, default="hub")
     source_ok = models.BooleanField(default=True)
     problem = models.TextField(default="", blank=True)
+    decisions = models.JSONField(default=list, blank=True)
     last_report_at = models.DateTimeField(null=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from rilaas.balance import BALANCERS
 from rilaas.core import NotFound
 from rilaas.hub.models import AuditEvent, Deployment, Model, Person, Placement, Variant
 from rilaas.hub.models.deployment import FAILED as PLACEMENT_FAILED
 from rilaas.hub.models.deployment import READY as PLACEMENT_READY
 from rilaas.hub.queries.access import STRANGER, find_model, models_shared_with, role_of, visible_models
+from rilaas.hub.queries.balancer import balancer_choices, decisions_of
 from rilaas.hub.queries.event import MODEL_ACTS
 from rilaas.hub.queries.fleet import (
     EDGE,
@@ -92,7 +92,8 @@ def show_deployment(person: Person, owner: str, name: str) -> dict[str, Any]:
         "all_servers": machines["servers"],
         "interceptors": machines["interceptors"],
         "epoch": machines["epoch"],
-        "balancers": list(BALANCERS),
+        "balancers": balancer_choices(),
+        "decisions": decisions_of(str(model)) if role != STRANGER else [],
         "revisions": _revisions(model),
         "events": events_json(events) if role != STRANGER else [],
     }

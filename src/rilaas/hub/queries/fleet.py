@@ -38,7 +38,7 @@ def list_machines() -> dict[str, Any]:
     """All servers and interceptors, with what they last said."""
     epoch = PolicyEpoch.objects.filter(pk=1).values_list("epoch", flat=True).first() or 0
     servers = Server.objects.annotate(models=Count("deployments")).order_by("name")
-    interceptors = Interceptor.objects.order_by("name")
+    interceptors = Interceptor.objects.defer("decisions").order_by("name")
     return {
         "epoch": epoch,
         "servers": [{**server_row(row), "models": row.models} for row in servers],
