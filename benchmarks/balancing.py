@@ -56,7 +56,10 @@ def main() -> None:
             print(f"\n## {title}\n\n{table}")
         if arguments.write:
             write(made, arguments.seeds)
-    print(f"\n{arguments.seeds} seeds, {time.monotonic() - start:.0f} s: ", end="")
+    print(
+        f"\n{arguments.seeds} seeds, {time.monotonic() - start:.0f} s, {time.process_time():.0f} s of them here: ",
+        end="",
+    )
     print(", ".join(f"{name} {spent_s:.0f} s" for name, spent_s in bench.spent_s.items()))
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)

@@ -38,7 +38,10 @@ def difference_chart(
     shapes = []
     for tick in ticks:
         x = x_of(tick / 100)
-        shapes += [line(x, _TOP, x, bottom, "grid"), text(x, bottom + 18, f"{tick:+g}", "muted small", "middle")]
+        shapes += [
+            line(x, _TOP, x, bottom, "grid"),
+            text(x, bottom + 18, f"{tick:+g}" if tick else "0", "muted small", "middle"),
+        ]
     shapes.append(text(WIDTH - _RIGHT + 16, bottom + 18, "%", "muted small"))
     for i, (name, metric) in enumerate(differences.items()):
         middle = _TOP + _ROW * (i + 0.5)
@@ -48,12 +51,12 @@ def difference_chart(
             continue
         start, end = sorted((x_of(0.0), x_of(metric.mean)))
         shapes.append(box(start, middle - 7, end - start, 14, "s0" if metric.mean < 0 else "s1", corner=2))
-        if metric.n > 1:
+        if 100 * metric.mean > ticks[-1]:
+            shapes.append(text(end - 4, middle + 4, "›", "strong", "end"))
+        elif metric.n > 1:
             low, high = x_of(metric.low), x_of(metric.high)
             shapes += [line(x, middle - 4, x, middle + 4, "mark") for x in (low, high)]
             shapes.append(line(low, middle, high, middle, "mark"))
-        if 100 * metric.mean > ticks[-1]:
-            shapes.append(text(x_of(metric.mean) - 4, middle + 4, "›", "strong", "end"))
     zero = x_of(0.0)
     shapes += [
         line(zero, _TOP - 4, zero, bottom, "limit"),
