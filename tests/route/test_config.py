@@ -1,7 +1,9 @@
+import asyncio
+
 import pytest
 
-from rilaas.core import InvalidInput, NotFound
-from rilaas.route import read_route_config
+from rilaas.core import InvalidInput, NotFound, RilaasError
+from rilaas.route import Protection, read_route_config, start_interceptor
 
 GOOD = """
 listen = "127.0.0.1:0"
@@ -106,3 +108,62 @@ def test_a_hub_takes_the_place_of_the_access_file_and_brings_servers(tmp_path):
 def test_each_mistake_in_the_hubs_table_is_named(tmp_path, text, words):
     with pytest.raises(InvalidInput, match=words):
         read(tmp_path, text)
+
+
+BALANCING = """
+[balancing]
+interceptors = 10
+seed = 7
+learn = true
+warm_up = false
+[models.lane-following]
+hedge_after_s = "p95"
+hedge_budget = 0.02
+[models."alice/grasp"]
+replicate = 2
+shed = true
+"""
+
+
+def test_how_to_balance_and_what_protects_models_is_read(tmp_path):
+    config = read(tmp_path, GOOD + "weight = 2.5\n" + BALANCING)
+    balancing = config.balancing
+    assert config.servers[1].weight == 2.5
+    assert (balancing.spec, balancing.interceptors, balancing.seed) == ("round_robin", 10, 7)
+    assert (balancing.learn, balancing.warm_up, balancing.state) == (True, False, tmp_path)
+    assert balancing.models["lane-following"] == Protection(hedge_at_p95=True, hedge_budget=0.02)
+    assert balancing.models["alice/grasp"] == Protection(replicate=2, shed=True)
+
+
+def test_a_policys_file_starts_at_the_configurations_folder_and_its_state_is_beside_it(tmp_path):
+    config = read(tmp_path, GOOD.replace('"round_robin"', '"q_learning=learned/q.npz"'))
+    assert config.balancer == f"q_learning={tmp_path / 'learned' / 'q.npz'}"
+    assert config.balancing.state == tmp_path / "learned"
+    assert read(tmp_path, GOOD + "[balancing]\nstate = false\n").balancing.state is None
+    assert read(tmp_path, GOOD + '[balancing]\nstate = "kept"\n').balancing.state == tmp_path / "kept"
+
+
+def test_an_interceptor_does_not_start_with_a_policy_whose_file_cannot_be_read(tmp_path):
+    for spec in "q_learning=nowhere.npz", "round_robin=x.npz", "q_learning=route.toml":
+        config = read(tmp_path, GOOD.replace('"round_robin"', f'"{spec}"'))
+        with pytest.raises(RilaasError, match=r"nowhere\.npz|takes no file|route\.toml"):
+            asyncio.run(start_interceptor(config))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("interceptors = 10", "interceptors = 0", "at least 1"),
+        ("seed = 7", "seed = 7.5", "seed is 7.5; it is a whole number"),
+        ("learn = true", "learn = 1", "learn is 1; it is true or false"),
+        ("warm_up", "warmup", "unknown key 'warmup'.*Did you mean 'warm_up'"),
+        ("seed = 7", "state = 3", "state is 3; it is a folder, or false"),
+        ('"p95"', '"p99"', "models.lane-following.*hedge_after_s is 'p99'; it is a number .s., or 'p95'"),
+        ("0.02", "2", "models.lane-following.*hedge_budget is 2"),
+        ("replicate = 2", "replicate = true", "replicate is True; it is a whole number"),
+        ("shed = true", 'hedge_after_s = "p95"', "hedged or replicated, not both"),
+    ],
+)
+def test_each_mistake_in_how_to_balance_is_named(tmp_path, old, new, words):
+    with pytest.raises(InvalidInput, match=words):
+        read(tmp_path, GOOD + BALANCING.replace(old, new, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from rilaas.route.balancers import Balancers
 from rilaas.route.decision import Attempt, Decision, Decisions
 from rilaas.route.guarded import Choice, Guarded
 from rilaas.route.measures import Measures
+from rilaas.route.protecting import ALONE, Protecting
 from rilaas.route.resolve import Target
 from rilaas.route.stage import read_stages
 from rilaas.route.upstream import Server
@@ -46,7 +48,6 @@ class _Sent:
     choice: Choice
     told: Attempt
     is_trial: bool
-    others: frozenset[str]  # that could have been chosen, and this one
     is_over: bool = False
 
 
@@ -58,12 +59,19 @@ class Dispatcher:
         balancers: Choose.
         measures: Count.
         decisions: Remember why.
+        protecting: Plans copies of requests, and refuses what comes too late.
     """
 
     def __init__(
-        self, servers: Mapping[str, Server], balancers: Balancers, measures: Measures, decisions: Decisions
+        self,
+        servers: Mapping[str, Server],
+        balancers: Balancers,
+        measures: Measures,
+        decisions: Decisions,
+        protecting: Protecting,
     ) -> None:
         self._servers, self._balancers, self._measures, self._decisions = servers, balancers, measures, decisions
+        self._protecting = protecting
 
     async def send(
         self,
@@ -85,7 +93,7 @@ class Dispatcher:
             nobody: Says why no server can be asked.
 
         Raises:
-            DeadlineExceeded: No answer in time.
+            DeadlineExceeded: No answer in time, or none to be expected.
             Unavailable: No server could be reached.
             ModelFailed: It ended the model's process twice.
         """
@@ -121,22 +129,87 @@ class Dispatcher:
             views = self.views(job.target)
             if not views and not tried:
                 raise nobody()
+            self._check(job, views, tried)
             sent = self._begin(job, views, tried, "retry" if tried else "first")
+            round_of = [sent]
             try:
-                reply = await self._ask(job, sent)
+                reply, sent = await self._answer(job, round_of)
             except Unavailable as error:
-                _log.warning("server %s failed a request of %s: %s", sent.server.name, model, error.message)
+                names = {each.server.name for each in round_of}
+                _log.warning("server %s failed a request of %s: %s", ", ".join(names), model, error.message)
                 deaths += error.died_with_request
-                tried |= {sent.server.name}
+                tried |= names
                 if deaths == MAX_DEATHS:
                     raise ModelFailed(
                         f"The request ended the process of {model!r} on {deaths} servers.",
                         "Its input may be what the model cannot take.",
                     ) from None
-                if error.died_with_request and tried >= sent.others:
+                if error.died_with_request and tried >= {view.name for view in views}:
                     raise  # the caller may try once more, and has to know why
                 continue
-            return with_parameters(reply, {"rilaas_server": sent.server.name, "rilaas_attempts": len(tried) + 1})
+            told: dict[str, str | int] = {
+                "rilaas_server": sent.server.name,
+                "rilaas_attempts": len(job.decision.attempts),
+            }
+            return with_parameters(reply, told)
+
+    def _check(self, job: _Job, views: list[ServerView], tried: frozenset[str]) -> None:
+        """Refuse a request that no server can answer in time, where its model is protected so."""
+        model, left_s = job.target.model, _left_s(job.deadline)
+        if left_s == float("inf") or not self._protecting.of(model).shed:
+            return
+        left = [view for view in views if view.name not in tried]
+        request = Request(model, job.decision.request_id, left_s, tried, time.monotonic())
+        self._protecting.check(model, left_s, len(left), job.balancer.expected_s(request, left))
+
+    async def _answer(self, job: _Job, sent: list[_Sent]) -> tuple[bytes, _Sent]:
+        """The first answer, and who gave it; other servers are asked too where the model's protection says so.
+
+        Args:
+            job: What is asked.
+            sent: The first attempt; further ones are added.
+        """
+        model = job.target.model
+        plan = self._protecting.plan(model, job.decision.robot, job.body)
+        if plan is ALONE:
+            return await self._ask(job, sent[0]), sent[0]
+        racing = {asyncio.ensure_future(self._ask(job, sent[0])): sent[0]}
+        for _ in range(plan.copies - 1):
+            self._copy(job, sent, racing, "copy")
+        wait_s = plan.hedge_after_s
+        try:
+            while True:
+                done, _ = await asyncio.wait(racing, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    wait_s = None
+                    if self._protecting.may_hedge(model):
+                        self._copy(job, sent, racing, "hedge")
+                    continue
+                ended = [(task, racing.pop(task)) for task in done]
+                failed = [task.exception() for task, _ in ended]
+                for (task, each), error in zip(ended, failed, strict=True):
+                    if error is None:
+                        if each is not sent[0]:
+                            self._protecting.won(model, each.told.why)
+                        return task.result(), each
+                for error in failed:
+                    if error is not None and (not racing or not isinstance(error, Unavailable)):
+                        raise error
+        finally:
+            for task, each in racing.items():
+                task.cancel()
+                self._end(job, each, "cancelled", None)
+
+    def _copy(self, job: _Job, sent: list[_Sent], racing: dict[asyncio.Task[bytes], _Sent], why: str) -> None:
+        """Ask one more server, if there is one that was not asked."""
+        asked = frozenset(each.server.name for each in sent) | sent[0].request.excluded
+        views = [view for view in self.views(job.target) if view.name not in asked]
+        if not views or _left_s(job.deadline) <= 0.0:
+            return
+        another = self._begin(job, views, asked, why)
+        sent.append(another)
+        racing[asyncio.ensure_future(self._ask(job, another))] = another
+        self._protecting.sent(job.target.model, why)
 
     def _begin(self, job: _Job, views: list[ServerView], tried: frozenset[str], why: str) -> _Sent:
         """Choose a server; whoever calls this sees to it that ``_end`` follows."""
@@ -151,7 +224,7 @@ class Dispatcher:
         server.sent(request.model)
         is_trial = server.breaker.begin()
         told = job.decision.sent(request, choice, why)
-        return _Sent(server, request, choice, told, is_trial, frozenset(view.name for view in views))
+        return _Sent(server, request, choice, told, is_trial)
 
     async def _ask(self, job: _Job, sent: _Sent) -> bytes:
         status, verdict, reply = "cancelled", None, b""
@@ -178,6 +251,8 @@ class Dispatcher:
         sent.told.status, sent.told.latency_s = status, latency_s
         stages = read_stages(reply, latency_s) if reply else None
         self._measures.tried(server.name, request.model, status, latency_s, stages)
+        if status == "ok":
+            self._protecting.answered(request.model, latency_s)
         queue_s, compute_s = (stages.queue_s, stages.compute_s) if stages else (None, None)
         report = server.report
         if report is not None and (verdict is not True or report.heard_s < request.at_s):

@@ -24,6 +24,7 @@ from rilaas.route.fleet import ModelRoute
 from rilaas.route.kept_state import KeptStates
 from rilaas.route.limit import RateLimits
 from rilaas.route.measures import Measures
+from rilaas.route.protecting import Protecting
 from rilaas.route.resolve import Resolver, Target
 from rilaas.route.upstream import Server
 from rilaas.route.visible import visible_models
@@ -62,11 +63,13 @@ class Interceptor:
         self.servers: dict[str, Server] = {}
         self._access = access
         self._limits = RateLimits()
-        self._measures = Measures(registry or Registry(), access)
+        registry = registry or Registry()
+        self._measures = Measures(registry, access)
         balancing = balancing or Balancing(type(balancer).__name__)
         self.balancers = Balancers((balancing.spec, balancer), self._measures.failures, balancing.make, states)
         self.decisions = Decisions()
-        self._dispatcher = Dispatcher(self.servers, self.balancers, self._measures, self.decisions)
+        protecting = Protecting(balancing.models, registry)
+        self._dispatcher = Dispatcher(self.servers, self.balancers, self._measures, self.decisions, protecting)
         self._resolver = Resolver(self._can_be_asked, draw)
         self._seen: dict[str, float] = {}
         for server in servers:
