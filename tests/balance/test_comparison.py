@@ -152,6 +152,16 @@ def test_an_own_policy_is_compared_like_those_of_the_registry():
     assert found.difference("uniform-2", "mine").mean == 0.0
 
 
+def test_a_policy_that_was_trained_for_other_servers_is_refused_before_any_work():
+    class Trained(LeastConnections):
+        def check_servers(self, servers):
+            if set(servers) != {"a", "b"}:
+                raise InvalidInput("It was trained for the servers a, b.", "Train it for these.")
+
+    with pytest.raises(InvalidInput, match="mine on rilaas-4-8: It was trained for the servers a, b"):
+        compare(CLUSTER, SHORT, [Contender("mine", lambda setting: Trained())], [0])
+
+
 def test_two_like_servers_are_asked_for_rate_times_service_over_slots():
     cluster = Cluster("pair", ("m",), (constant("a", 2, m=1.0), constant("b", 2, m=1.0)))
     assert offered_load(cluster, {"m": 2.0}) == pytest.approx(0.5, rel=0.01)

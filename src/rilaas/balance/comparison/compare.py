@@ -105,6 +105,7 @@ def compare(
         KeyboardInterrupt: Ctrl-C before the first run was done.
     """
     _check(loads, contenders, seeds)
+    check_servers(cluster, contenders)
     jobs = [Job(load, contender, seed) for seed in seeds for load in loads for contender in contenders]
     names = [contender.name for contender in contenders]
     found: dict[tuple[str, str], list[Digest]] = {(load.name, name): [] for load in loads for name in names}
@@ -139,6 +140,26 @@ def _check(loads: Sequence[Load], contenders: Sequence[Contender], seeds: Sequen
             raise InvalidInput(f"Two are called {twice!r}, a {what}'s name.", "Give each a name of its own.")
     if len(set(seeds)) < len(seeds):
         raise InvalidInput("A seed is given twice; the same run twice says nothing new.", "Give each once.")
+
+
+def check_servers(cluster: Cluster, contenders: Sequence[Contender]) -> None:
+    """Refuse a policy that was trained for other servers: it would fall back, and be compared as what it is not.
+
+    Args:
+        cluster: What policies are compared on.
+        contenders: The policies; those that have ``check_servers`` are asked.
+
+    Raises:
+        InvalidInput: One was trained for others.
+    """
+    names = [server.name for server in cluster.servers]
+    for contender in contenders:
+        check = getattr(contender.make(Setting(seed=0)), "check_servers", None)
+        if check is not None:
+            try:
+                check(names)
+            except InvalidInput as error:
+                raise InvalidInput(f"{contender.name} on {cluster.name}: {error.message}", error.hint) from None
 
 
 def check_reference(reference: str, contenders: Sequence[Contender]) -> None:

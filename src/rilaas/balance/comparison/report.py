@@ -117,9 +117,12 @@ def _differences(comparison: Comparison) -> Figure:
 
 def _metrics(comparison: Comparison, focus: str) -> dict[str, Metric]:
     """Means of the focus and of the reference, and their difference."""
-    metrics = {f"{_word(focus)}_latency_s": comparison.mean(None, focus)}
+    short = {name: name.partition("=")[0] for name in (focus, comparison.reference)}
+    if len(set(short.values())) < len(short):  # two files of one policy
+        short = {name: name for name in short}
+    metrics = {f"{_word(short[focus])}_latency_s": comparison.mean(None, focus)}
     if focus != comparison.reference:
-        metrics[f"{_word(comparison.reference)}_latency_s"] = comparison.mean(None, comparison.reference)
+        metrics[f"{_word(short[comparison.reference])}_latency_s"] = comparison.mean(None, comparison.reference)
         metrics["difference_share"] = comparison.difference(None, focus)
     return {name: metric for name, metric in metrics.items() if metric.n}
 
