@@ -13,6 +13,7 @@ from rilaas.balance.simulation.load_file import read_load
 from rilaas.balance.simulation.rate import Rate, Sinusoid, Steps
 from rilaas.balance.simulation.run import Run
 from rilaas.balance.simulation.simulate import simulate
+from rilaas.balance.simulation.stepwise import Question, Stepwise
 from rilaas.balance.simulation.suite import LoadSuite, read_suite
 
 __all__ = [
@@ -24,12 +25,14 @@ __all__ = [
     "LoadSuite",
     "OpenLoad",
     "Profile",
+    "Question",
     "Rate",
     "Robots",
     "Run",
     "SimServer",
     "Sinusoid",
     "Steps",
+    "Stepwise",
     "Trace",
     "read_cluster",
     "read_load",

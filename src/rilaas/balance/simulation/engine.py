@@ -18,7 +18,7 @@ from heapq import heappop, heappush
 from time import perf_counter
 from typing import Any
 
-from rilaas.balance.protocol import WARM_UP, Balancer, LoadReport, Outcome, Request
+from rilaas.balance.protocol import WARM_UP, Balancer, LoadReport, Outcome, Request, ServerView
 from rilaas.balance.simulation.chance import Chance
 from rilaas.balance.simulation.cluster import Cluster
 from rilaas.balance.simulation.interceptor import Ledger, SimInterceptor
@@ -65,6 +65,7 @@ class Engine:
         self.open = 0
         self.ended: Callable[[Ask, float], None] | None = None
         self.asked: Callable[[float, int], None] | None = None
+        self.choosing: Callable[[Ask, Request, Sequence[ServerView]], None] | None = None
         self.decisions_s: list[float] = []
         self._timeout_s, self._deadline_s = timeout_s, deadline_s
         self._clients = len(balancers)
@@ -109,6 +110,12 @@ class Engine:
             event = heappop(heap)
             handlers[event[1]](event)
 
+    def step(self) -> float:
+        """Let the next event happen and return its time [s]; there is one as long as a request is open."""
+        event = heappop(self.heap)
+        self._handlers[event[1]](event)
+        return float(event[0])
+
     def ask(self, ask: Ask) -> None:
         """A robot asks."""
         self.open += 1
@@ -132,6 +139,12 @@ class Engine:
             return
         model = ask.model
         request = Request(self.models[model], str(ask.row), ask.at_s + self._deadline_s - now, ask.excluded, now)
+        if self.choosing is not None:
+            if all(view.name in ask.excluded for view in views):
+                self._close(ask, now, ok=False)
+            else:
+                self.choosing(ask, request, views)
+            return
         try:
             start = perf_counter()
             name = interceptor.balancer.choose(request, views)
@@ -139,9 +152,14 @@ class Engine:
         except Unavailable:
             self._close(ask, now, ok=False)
             return
-        number = self._numbers.get(name, -1)
+        self.send(ask, request, name)
+
+    def send(self, ask: Ask, request: Request, name: str) -> None:
+        """A server was chosen; where ``choosing`` is set it is who calls this, before anything else happens."""
+        now, model = request.at_s, ask.model
+        interceptor, number = self.interceptors[ask.interceptor], self._numbers.get(name, -1)
         if name in ask.excluded or not interceptor.offers(number):
-            raise InvalidInput(f"The policy chose {name!r}; it had {[view.name for view in views]}.")
+            raise InvalidInput(f"The policy chose {name!r}; it had {[view.name for view in interceptor.views()]}.")
         self._count(ask.interceptor, number, model, 1, now)
         ask.request, ask.sent_s, ask.server = request, now, number
         ask.attempts += 1

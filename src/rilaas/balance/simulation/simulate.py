@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rilaas.balance.protocol import Balancer
-from rilaas.balance.simulation.chance import Chance
+from rilaas.balance.simulation.asking import begin, check_models
 from rilaas.balance.simulation.cluster import Cluster
 from rilaas.balance.simulation.engine import Engine
-from rilaas.balance.simulation.load import MAX_REQUESTS, Load, OpenLoad, Robots
+from rilaas.balance.simulation.load import Load
 from rilaas.balance.simulation.run import Run
 from rilaas.balance.simulation.state import Ask
-from rilaas.core import InvalidInput, did_you_mean
+from rilaas.core import InvalidInput
 
 TIMEOUT_S = 10.0
-_REQUESTS, _THINKING = 1, 2  # names of streams of random numbers
 
 
 def simulate(
@@ -56,12 +55,7 @@ def simulate(
     Raises:
         InvalidInput: The cluster has not the models of the load, or a number makes no sense.
     """
-    for model in load.models:
-        if model not in cluster.models:
-            raise InvalidInput(
-                f"Load {load.name!r} asks for model {model!r}, which cluster {cluster.name!r} has not.",
-                did_you_mean(model, cluster.models),
-            )
+    check_models(cluster, load)
     _check(interceptors, seed, report_interval_s, ledger_delay_s, timeout_s, deadline_s)
     engine = Engine(
         cluster,
@@ -73,66 +67,14 @@ def simulate(
         ledger_delay_s=ledger_delay_s,
         warm_up=warm_up,
     )
-    models = [cluster.models.index(model) for model in load.models]
-    if isinstance(load, Robots):
-        rows = _closed_loop(engine, load, models, seed, interceptors)
-    elif isinstance(load, OpenLoad):
-        rows = _open_loop(engine, load, models, seed, interceptors)
-    else:
-        raise InvalidInput(f"Load {load.name!r} is neither of robots nor has it arrivals.")
-    return _run_of(cluster, load, seed, rows, engine.decisions_s)
-
-
-def _open_loop(engine: Engine, load: OpenLoad, models: list[int], seed: int, interceptors: int) -> list[Ask]:
-    at_s, which = load.arrivals(seed)
-    luck = Chance(seed, _REQUESTS)
-    rows = []
-    for row, (now, model) in enumerate(zip(at_s.tolist(), which.tolist(), strict=True)):
-        ask = Ask(row, -1, 0, row // len(models) % interceptors, models[model], now, luck[row])
-        rows.append(ask)
-        engine.run_until(now)
-        engine.ask(ask)
+    rows = begin(engine, load, seed, interceptors)
     engine.finish()
-    return rows
+    return run_of(cluster, load, seed, rows, engine.decisions_s)
 
 
-def _closed_loop(engine: Engine, load: Robots, models: list[int], seed: int, interceptors: int) -> list[Ask]:
-    luck, thinking = Chance(seed, _REQUESTS), Chance(seed, _THINKING)
-    think, steps = load.think.drawer(), [models[step] for step in load.steps]
-    rows: list[Ask] = []
-    queries, cycles = [0] * load.count, [0] * load.count
-    at_step = [0] * load.count
+def run_of(cluster: Cluster, load: Load, seed: int, rows: Sequence[Ask], decisions_s: Sequence[float]) -> Run:
+    """The requests of an engine as arrays."""
 
-    def due(now: float, robot: int) -> None:
-        if len(rows) == MAX_REQUESTS:
-            raise InvalidInput(f"Load {load.name!r} makes more than {MAX_REQUESTS:,} requests.", "Let robots think.")
-        step = at_step[robot]
-        its_luck = luck[queries[robot] * load.count + robot]
-        queries[robot] += 1
-        ask = Ask(len(rows), robot, step, robot % interceptors, steps[step], now, its_luck)
-        rows.append(ask)
-        engine.ask(ask)
-
-    def ended(ask: Ask, now: float) -> None:
-        robot, next_s = ask.robot, now
-        at_step[robot] = ask.step + 1 if ask.ok else len(steps)
-        if at_step[robot] == len(steps):
-            at_step[robot] = 0
-            cycles[robot] += 1
-            drawn = thinking[cycles[robot] * load.count + robot]
-            next_s = now + think(drawn[0], drawn[1])
-        if next_s < load.duration_s:
-            engine.push_ask(next_s, robot)
-
-    engine.asked, engine.ended = due, ended
-    for robot in range(load.count):
-        engine.push_ask(thinking[robot][0] * load.think.mean_s, robot)
-    engine.run_until(load.duration_s)
-    engine.finish()
-    return rows
-
-
-def _run_of(cluster: Cluster, load: Load, seed: int, rows: list[Ask], decisions_s: list[float]) -> Run:
     def column(name: str, kind: Any) -> Any:
         return np.fromiter((getattr(row, name) for row in rows), kind, len(rows))
 
