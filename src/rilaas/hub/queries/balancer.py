@@ -51,9 +51,18 @@ def decisions_of(model: str) -> list[dict[str, Any]]:
 
 
 def _shown(decision: Mapping[str, Any]) -> dict[str, Any]:
-    attempts = [{**each, "rows": _rows(each)} for each in decision["attempts"]]
+    attempts = [
+        {**each, "columns": [_headed(name) for name in each["figures"]], "rows": _rows(each)}
+        for each in decision["attempts"]
+    ]
     at = datetime.fromtimestamp(decision["at_unix_s"], timezone.utc)
     return {**decision, "at": at, "attempts": attempts}
+
+
+def _headed(name: str) -> str:
+    """A figure's name as the head of a column: ``wait [s]``."""
+    bare = name.removesuffix("_s")
+    return f"{bare} [s]".replace("_", " ") if bare != name else name.replace("_", " ")
 
 
 def _rows(attempt: Mapping[str, Any]) -> list[dict[str, Any]]:
