@@ -61,7 +61,7 @@ def test_the_page_says_why_servers_were_chosen(deployed):
         "25 ms",
         "The &lt;fewest&gt;.",
         "the policy failed",
-        "own s",
+        "own [s]",
     ):
         assert word in page
     rows = deployed.get(f"{URL}.json").json()["decisions"]
