@@ -8,12 +8,15 @@ import urllib.request
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import numpy as np
 import pytest
 
+from rilaas.balance import Weighing
 from rilaas.core import ModelFailed, NotFound, Unavailable
 from rilaas.observe import Registry, serve_metrics
 from rilaas.route import fetch_decision
 from rilaas.route.decision import KEPT, PATH, Decisions
+from rilaas.wire import encode_request
 from tests.route.test_guarded import Broken, Spy, routed
 from tests.route.test_interceptor import Upstream, ask
 
@@ -99,3 +102,22 @@ def test_only_callers_on_this_machine_that_know_it_are_answered(shown):
         assert json.load(answer) == {"decisions": []}
     with urllib.request.urlopen(f"http://{address}/metrics") as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize("figures", [{"own_s": [None]}, {"own_s": 3.0}, None, {"own_s": ["x"]}], ids=str)
+def test_what_a_policy_says_that_is_no_weighing_stops_neither_requests_nor_reports(figures):
+    spy = Spy()
+    spy.weighing = lambda: Weighing(["a"], figures, "x")
+    interceptor = routed(spy, a=Upstream())
+    assert ask(interceptor)
+    (told,) = interceptor.decisions.digest()
+    assert "cannot be shown" in told["attempts"][0]["rule"]
+
+
+def test_what_is_told_is_bounded_whatever_robots_and_policies_say():
+    spy = Spy()
+    spy.weighing = lambda: Weighing(["a"] * 999, {f"f{n}": [0.5] * 999 for n in range(99)}, "x" * 9999)
+    interceptor = routed(spy, a=Upstream())
+    ask(interceptor, encode_request("m", "", {"x": np.zeros(1, np.float32)}, request_id="r" * 10_000))
+    assert len(json.dumps(interceptor.decisions.digest())) < 20_000
+    assert interceptor.decisions.of("r" * 10_000)

@@ -172,9 +172,10 @@ def test_the_guard_of_a_policy_is_shown_and_one_that_fails_shows_nothing():
     interceptor = routed(Unsure(), a=Upstream())
     assert interceptor.balancers.of(None).guard() == {"fallback": 1.0, "prediction_error": 0.25}
     assert routed(LeastConnections(), a=Upstream()).balancers.of(None).guard() == {}
-    failing = Unsure()
-    failing.guard = lambda: 1 / 0
-    assert routed(failing, a=Upstream()).balancers.of(None).guard() == {}
+    for guard in (lambda: 1 / 0), (lambda: 3), (lambda: {"x": None}):
+        failing = Unsure()
+        failing.guard = guard
+        assert routed(failing, a=Upstream()).balancers.of(None).guard() == {}
 
 
 def test_a_cancelled_request_is_told_as_cancelled_and_leaves_nothing_behind():

@@ -164,10 +164,11 @@ def test_nothing_is_refused_while_one_server_may_be_in_time_or_is_not_known(know
 
 
 def test_a_policy_without_estimates_refuses_nothing_and_neither_does_one_that_fails():
-    for balancer in LeastConnections(), Knowing(a=9.0):
-        interceptor, _, _ = protected(Protection(shed=True), balancer, a=Upstream())
-        balancer.expected_s = lambda request, servers: 1 / 0
-        assert answers(interceptor)
+    assert answers(protected(Protection(shed=True), LeastConnections(), a=Upstream())[0])
+    for told in (lambda *_: 1 / 0), (lambda *_: 3), (lambda *_: {"a": None}):
+        balancer = Knowing(a=9.0)
+        balancer.expected_s = told
+        assert answers(protected(Protection(shed=True), balancer, a=Upstream())[0])
 
 
 @pytest.mark.parametrize(

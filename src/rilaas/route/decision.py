@@ -22,6 +22,8 @@ KEPT = 1000
 PATH = "/decisions"
 SHOWN = 20  # where nobody says how many
 _TIMEOUT_S = 5.0
+_LONGEST_ID = 200  # characters of a request's id, which the robot chooses
+_MOST_SERVERS, _MOST_FIGURES, _MOST_ATTEMPTS, _LONGEST_RULE = 100, 20, 20, 1000  # that are told
 _TOLD_OF_A_MODEL, _TOLD = 5, 30  # to the hub, every 2 s
 
 
@@ -96,7 +98,7 @@ class Decision:
             "outcome": self.outcome,
             "latency_s": _finite(self.latency_s),
             "server": answered,
-            "attempts": [_attempt(each) for each in self.attempts],
+            "attempts": [_attempt(each) for each in self.attempts[-_MOST_ATTEMPTS:]],
         }
 
 
@@ -108,7 +110,9 @@ class Decisions:
 
     def begin(self, request_id: str, robot: str, model: str, balancer: str, deadline_s: float) -> Decision:
         """A request is to be placed."""
-        decision = Decision(request_id, robot, model, balancer, deadline_s, time.time(), time.monotonic())
+        decision = Decision(
+            request_id[:_LONGEST_ID], robot, model, balancer, deadline_s, time.time(), time.monotonic()
+        )
         self._kept.append(decision)
         return decision
 
@@ -119,7 +123,7 @@ class Decisions:
 
     def of(self, request_id: str) -> list[Decision]:
         """Those of one request id, the newest first: robots may use the same."""
-        return [each for each in reversed(list(self._kept)) if each.request_id == request_id]
+        return [each for each in reversed(list(self._kept)) if each.request_id == request_id[:_LONGEST_ID]]
 
     def digest(self) -> list[dict[str, Any]]:
         """The newest that have ended as the hub is told them: a few of each model, the newest first."""
@@ -197,7 +201,6 @@ def _told(error: urllib.error.HTTPError) -> NotFound | Unavailable:
 
 
 def _attempt(each: Attempt) -> dict[str, Any]:
-    weighing = each.weighing
     return {
         "server": each.server,
         "why": each.why,
@@ -205,12 +208,27 @@ def _attempt(each: Attempt) -> dict[str, Any]:
         "is_fallback": each.is_fallback,
         "status": each.status,
         "latency_s": _finite(each.latency_s),
-        "rule": weighing.rule if weighing is not None else "",
-        "servers": list(weighing.servers) if weighing is not None else [],
-        "figures": {name: [_finite(value) for value in column] for name, column in weighing.figures.items()}
-        if weighing is not None
-        else {},
+        **_weighing(each.weighing),
     }
+
+
+def _weighing(weighing: Weighing | None) -> dict[str, Any]:
+    """What a policy says of its choice, as far as it is what the contract says: a policy may be anybody's."""
+    if weighing is None:
+        return {"rule": "", "servers": [], "figures": {}}
+    try:
+        columns = list(weighing.figures.items())[:_MOST_FIGURES]
+        return {
+            "rule": str(weighing.rule)[:_LONGEST_RULE],
+            "servers": [str(name) for name in weighing.servers[:_MOST_SERVERS]],
+            "figures": {str(name): [_finite(value) for value in column[:_MOST_SERVERS]] for name, column in columns},
+        }
+    except Exception as error:
+        return {
+            "rule": f"What the policy says cannot be shown: {error!r}"[:_LONGEST_RULE],
+            "servers": [],
+            "figures": {},
+        }
 
 
 def _finite(value: float) -> float | None:

@@ -101,17 +101,17 @@ class Guarded:
 
     def guard(self) -> Mapping[str, float]:
         """The figures of its guard; none where it has none."""
-        if not isinstance(self.balancer, ShowsGuard):
+        balancer = self.balancer
+        if not isinstance(balancer, ShowsGuard):
             return {}
-        shown = self._safely("guard", self.balancer.guard)
-        return {str(name): float(value) for name, value in shown.items()} if isinstance(shown, Mapping) else {}
+        return self._safely("guard", lambda: _numbers(balancer.guard())) or {}
 
     def expected_s(self, request: Request, servers: Sequence[ServerView]) -> Mapping[str, float]:
         """How long each server would take; nothing where the policy cannot tell."""
-        if not isinstance(self.balancer, Expects):
-            return {}
         balancer = self.balancer
-        return self._safely("expected_s", lambda: balancer.expected_s(request, servers)) or {}
+        if not isinstance(balancer, Expects):
+            return {}
+        return self._safely("expected_s", lambda: _numbers(balancer.expected_s(request, servers))) or {}
 
     @property
     def keeps_state(self) -> bool:
@@ -155,3 +155,7 @@ class Guarded:
         if told not in self._logged:
             self._logged.add(told)
             _log.error("the balancing policy %s failed (%s); it is done without", self.name, kind, exc_info=error)
+
+
+def _numbers(told: Mapping[str, float]) -> dict[str, float]:
+    return {str(name): float(value) for name, value in told.items()}
