@@ -110,7 +110,7 @@ def check_card(card: Mapping[str, Any], kind: str, path: object) -> None:
             raise InvalidInput(f"{path} does not say for which {key} it was trained.", anew)
     features = card.get("features")
     if features != list(FEATURES):
-        trained = _listed(features) if _is_names(features) else repr(features)
+        trained = _listed(features) if isinstance(features, list) and _is_names(features) else repr(features)
         raise InvalidInput(
             f"{path} was trained for other features: {trained}; this rilaas counts {_listed(FEATURES)}.", anew
         )

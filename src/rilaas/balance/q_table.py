@@ -78,7 +78,7 @@ class StepSize:
     """
 
     def __init__(self, least: float) -> None:
-        self._of = [1.0] + [max(least, n**-0.7) for n in range(1, 2048)]
+        self._of: list[float] = [1.0] + [max(least, float(n) ** -0.7) for n in range(1, 2048)]
         self.least = least
 
     def at(self, times: float) -> float:
