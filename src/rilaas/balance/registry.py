@@ -12,6 +12,7 @@ from rilaas.balance.deep_q import DeepQ
 from rilaas.balance.least_connections import LeastConnections
 from rilaas.balance.least_connections_per_model import LeastConnectionsPerModel
 from rilaas.balance.least_model_time import LeastModelTime
+from rilaas.balance.marginal_cost import MarginalCost
 from rilaas.balance.peak_ewma import PeakEwma
 from rilaas.balance.power_of_two_choices import PowerOfTwoChoices
 from rilaas.balance.prequal import Prequal
@@ -59,9 +60,10 @@ BALANCERS: Mapping[str, Callable[[Setting], Balancer]] = {
     "shortest_expected_delay": lambda setting: ShortestExpectedDelay(),
     "q_learning": QLearning.of,
     "deep_q": DeepQ.of,
+    "marginal_cost": MarginalCost.of,
 }
 
-LEARNED: frozenset[str] = frozenset({"q_learning", "deep_q"})
+LEARNED: frozenset[str] = frozenset({"q_learning", "deep_q", "marginal_cost"})
 """Those of ``BALANCERS`` that take a file: ``NAME=FILE``."""
 
 NEEDS_FILE: frozenset[str] = frozenset({"deep_q"})

@@ -32,7 +32,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "ssh": ("bcrypt",),
     "serve": ("onnxruntime",),
     "evaluate": ("opencv-python-headless", "gymnasium", "PyYAML"),
-    "learn": ("torch", "onnx", "onnxscript"),
+    "learn": ("torch", "onnx", "onnxscript", "numba"),
     "optimize": ("torch", "onnx", "onnxscript", "safetensors", "torch-pruning", "torchao"),
     "nncf": ("nncf",),
     "tensorflow": ("onnx", "tensorflow", "tf_keras", "tensorflow-model-optimization"),

@@ -39,7 +39,9 @@ class BalancerOptions:
 
 
 _OPTIONS = (
-    click.option("--policy", required=True, metavar="NAME", help="What is trained: q_learning, deep_q."),
+    click.option(
+        "--policy", required=True, metavar="NAME", help="What is trained: q_learning, deep_q, marginal_cost."
+    ),
     click.option(
         "--suite",
         default="rilaas-4-8",

@@ -10,6 +10,7 @@ from rilaas.learn.balancing.trainer import Trainer
 
 TRAINERS: Mapping[str, tuple[str, str]] = {
     "q_learning": ("rilaas.learn.balancing.q_learning", "train_q_learning"),
+    "marginal_cost": ("rilaas.learn.balancing.price_training", "train_marginal_cost"),
     "deep_q": ("rilaas.learn.balancing.deep_q", "train_deep_q"),
 }
 """Module and function, imported when they are asked for: one may need torch, the next not."""

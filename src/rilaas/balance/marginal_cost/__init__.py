@@ -1,0 +1,10 @@
+"""Own expected delay plus a learned price of what a placement costs the requests to come: the policy of rilaas.
+
+Takes requests and what is known of the servers; returns a server's name. ``policy.py`` is where to start reading.
+Imports the protocol of ``balance`` and numpy only.
+"""
+
+from rilaas.balance.marginal_cost.policy import MarginalCost
+from rilaas.balance.marginal_cost.price import Price
+
+__all__ = ["MarginalCost", "Price"]

@@ -1,0 +1,154 @@
+"""What an interceptor remembers of one server: its queues, its speed for each model, and how it behaved."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from rilaas.balance.marginal_cost.crowd import Crowd
+from rilaas.balance.marginal_cost.estimate import Mean
+from rilaas.balance.marginal_cost.queue import Queue
+from rilaas.balance.protocol import LoadReport
+
+SHARED: Final = ""  # the key of slots that all models share
+UP_SHARE = 0.65  # of the time outside the server: images go up, and small answers come down
+_FIRST_SLOTS = 2  # believed of a server that does not say
+_MOST_SLOTS = 64
+_SETTLED = 6  # answers before their scatter is believed
+_FIRST_THETA = 0.1
+_NO_SLACK_S = 10.0  # where nothing is known
+_WAITED_S = 0.002  # a reported wait of more than this was a wait
+_FAILURES = 2  # in a row, before the server is left alone
+_FIRST_REST_S = 4.0
+_LAST_REST_S = 32.0
+
+
+class Speed:
+    """How long one model takes on one server.
+
+    Attributes:
+        service: Of the time in the model [s].
+        network: Of the rest of a round trip, without waiting [s].
+    """
+
+    __slots__ = ("network", "service")
+
+    def __init__(self) -> None:
+        self.service = Mean()
+        self.network = Mean()
+
+    @property
+    def slack_s(self) -> float:
+        """How long after its expected end an answer is not yet late [s]: four standard deviations and a quarter."""
+        if self.service.count == 0:
+            return _NO_SLACK_S
+        noise = math.hypot(self.service.deviation, self.network.deviation)
+        return 4.0 * noise + 0.25 * (self.service.value + self.network.value)
+
+
+class Server:
+    """One server.
+
+    Attributes:
+        speeds: By model.
+        queues: By model, or one under ``SHARED``.
+        slots: As reported or estimated.
+        crowd: What others have there.
+        resting_until_s: It failed, and is left alone until then.
+        on_trial: It failed or is new: one request at a time until one is answered.
+    """
+
+    __slots__ = (
+        "_failures",
+        "_rest_s",
+        "_told",
+        "crowd",
+        "on_trial",
+        "queues",
+        "resting_until_s",
+        "slots",
+        "speeds",
+        "tells_slots",
+    )
+
+    def __init__(self) -> None:
+        self.speeds: dict[str, Speed] = {}
+        self.queues: dict[str, Queue] = {}
+        self.slots: dict[str, int] = {SHARED: _FIRST_SLOTS}
+        self.tells_slots = False
+        self._told: object = None
+        self.crowd = Crowd()
+        self.resting_until_s = -math.inf
+        self.on_trial = False
+        self._failures = 0
+        self._rest_s = _FIRST_REST_S
+
+    def station(self, model: str) -> str:
+        """The key of the queue in which requests of a model wait."""
+        return SHARED if SHARED in self.slots else model
+
+    def slots_of(self, key: str) -> int:
+        """How many inferences a queue's key runs at once."""
+        return self.slots.get(key, _FIRST_SLOTS)
+
+    def speed(self, model: str) -> Speed:
+        """How long a model takes here."""
+        speed = self.speeds.get(model)
+        if speed is None:
+            speed = self.speeds[model] = Speed()
+        return speed
+
+    @property
+    def theta(self) -> float:
+        """Squared coefficient of variation of service times, over all models, 0 to 1."""
+        count, total = 0, 0.0
+        for speed in self.speeds.values():
+            mean = speed.service
+            if mean.count > 1 and mean.value > 0.0:
+                count += mean.count
+                total += mean.count * mean.variance / mean.value**2
+        return min(total / count, 1.0) if count >= _SETTLED else _FIRST_THETA
+
+    @property
+    def slack_s(self) -> float:
+        """How long after its expected end an answer is not yet late [s]."""
+        return max((speed.slack_s for speed in self.speeds.values()), default=_NO_SLACK_S)
+
+    def heard(self, report: LoadReport) -> bool:
+        """It says how many slots it has. Returns whether the layout of its queues is another now."""
+        if not report.slots or report.slots is self._told:
+            return False
+        self._told = report.slots
+        told = {model: min(max(1, slots), _MOST_SLOTS) for model, slots in report.slots.items()}
+        changed = (SHARED in told) != (SHARED in self.slots)
+        self.slots, self.tells_slots = told, True
+        for key, queue in self.queues.items():
+            if queue.slots != (slots := told.get(key, queue.slots)):
+                queue.resize(slots)
+        return changed
+
+    def guess_slots(self, queue: Queue, others: int, queue_s: float) -> None:
+        """Learn the slots from a request that found so many others there: it waited, or it did not.
+
+        Without a wait there is a slot for it and each of them; with one, there are no more slots than others.
+        """
+        if self.tells_slots:
+            return
+        if queue_s <= _WAITED_S and others + 1 > queue.slots:
+            queue.resize(min(others + 1, _MOST_SLOTS))
+        elif queue_s > _WAITED_S and 0 < others < queue.slots:
+            queue.resize(others)
+
+    def failed(self, now: float) -> None:
+        """A request was refused, got lost or came too late."""
+        self._failures += 1
+        if self._failures >= _FAILURES or self.on_trial:
+            self.resting_until_s = now + self._rest_s
+            self._rest_s = min(2.0 * self._rest_s, _LAST_REST_S)
+            self.on_trial = True
+
+    def answered(self) -> None:
+        """It answered."""
+        self._failures = 0
+        self.on_trial = False
+        self._rest_s = _FIRST_REST_S
