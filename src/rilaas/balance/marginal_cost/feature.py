@@ -37,6 +37,8 @@ VERSION = 1  # of the formulas: a price fitted to others is refused
 ORDER = (2, 3, 4, 8, 11, 12, 14, 0, 1, 5, 6, 7, 9, 10, 13, 15)  # of ``NAMES`` in the rows of a view: logarithms first
 _LOGARITHMS = 7
 MOST_GAIN = 20.0  # mean service times: what a server without an alternative is preferred by
+_FADES = 0.3  # service times in which what a report showed of others has faded to their average; found by simulation
+_SCATTER = 2.0  # standard deviations of others' number, were it Poisson; the same
 _SETTLED_S = 0.1  # rates of arrival are taken for constant that long
 
 
@@ -70,21 +72,26 @@ class View:
         self.x = np.ones((len(NAMES) + 1, n))
         self.state = np.zeros((row_of.ROWS, n))
         self.waits = np.zeros((k, n))
+        self._scatter: Floats | None = None
 
-    def look(self, table: Table, now: float, others: Floats | None) -> Floats:
+    def look(self, table: Table, now: float, others: Floats | None, *, guessed: bool = False) -> Floats:
         """Own expected delay of a request on each server: (N,) [s]; ``waits`` (K, N) are left for ``inputs``.
 
         Args:
             table: The figures.
             now: Monotonic clock [s].
             others: (N,) requests there that were not placed here; None for none.
+            guessed: Whether their numbers are expectations, around which the truth scatters.
         """
         state = self.state = table.state[:, self.columns]
         state[row_of.DRAINED] += now * state[row_of.DRIFT]
+        self._scatter = None
         if others is not None:
-            self._add(others)
+            self._add(others, guessed=guessed)
         self._arrives = now + self.up
         waits = state[row_of.FIRST : row_of.SECOND, None, :] - self._arrives
+        if self._scatter is not None:
+            waits[1] = _positive_part(waits[1], self._scatter)
         np.maximum(waits, 0.0, out=waits)
         waits *= state[row_of.SURE : row_of.SURE_NEXT, None, :]
         self.waits = waits[0] + waits[1]
@@ -110,6 +117,8 @@ class View:
         np.minimum(state[row_of.SECOND], np.maximum(state[row_of.FIRST], arrives) + size, out=then[0])
         np.add(state[row_of.DRAINED], self._size_per_slot, out=then[1])
         then -= arrives
+        if self._scatter is not None:
+            then[1] = _positive_part(then[1], self._scatter)
         np.maximum(then, 0.0, out=then)
         then *= state[row_of.SURE_NEXT : row_of.IDLE]
         next_wait = then[0] + then[1]
@@ -139,7 +148,7 @@ class View:
     def crowd(self, table: Table, now: float) -> Floats:
         """(N,) others' requests when a request that is sent now has gone up, as reports let expect."""
         last, mean, heard = table.state[row_of.CROWD_LAST : row_of.HEARD + 1, self.columns]
-        kept = np.exp(np.minimum(heard - now - self._up, 0.0) / self._lasts)
+        kept = np.exp(np.minimum(heard - now - self._up, 0.0) / (_FADES * self._lasts))
         found: Floats = mean + (last - mean) * kept
         return found
 
@@ -160,7 +169,7 @@ class View:
         self.x[10] = 1.0 / self.slots
         self.x[13] = min(float(rates @ (self.service @ self.slots)) / room / room, 3.0)
 
-    def _add(self, others: Floats) -> None:
+    def _add(self, others: Floats, *, guessed: bool) -> None:
         """Count requests of which nobody knows when they came: they drain as if service had no memory."""
         state, slots = self.state, self.slots
         size = self.service.mean(0)
@@ -169,12 +178,23 @@ class View:
         there = state[row_of.COUNT] + others
         theta = np.maximum(state[row_of.THETA], others / np.maximum(there, 1.0))
         state[row_of.SURE] = state[row_of.SURE_NEXT] = 1.0 - theta
-        state[row_of.LOOSE] = theta * (there >= slots)
-        state[row_of.LOOSE_NEXT] = theta * (there + 1.0 >= slots)
+        if guessed:
+            state[row_of.LOOSE] = state[row_of.LOOSE_NEXT] = theta
+            self._scatter = _SCATTER * np.sqrt(others + 1e-9) * size / slots
+        else:
+            state[row_of.LOOSE] = theta * (there >= slots)
+            state[row_of.LOOSE_NEXT] = theta * (there + 1.0 >= slots)
         idle = np.maximum(slots - there - 1.0, 0.0)
         state[row_of.IDLE] = idle / slots
         state[row_of.IDLE_FOUR] = np.minimum(idle, 4.0) / 4.0
         state[row_of.COUNT] = there
+
+
+def _positive_part(mean: Floats, deviation: Floats) -> Floats:
+    """Expectation of max(0, X) of a normal X, to within 2 % of the deviation: its distribution taken as logistic."""
+    scale = 0.6 * deviation
+    found: Floats = scale * np.logaddexp(0.0, mean / scale)
+    return found
 
 
 def _best_elsewhere(times: Floats) -> Floats:

@@ -13,7 +13,6 @@ simulated rollouts by ``rilaas.learn.balancing``.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,23 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rilaas.balance.marginal_cost import table as column
-from rilaas.balance.marginal_cost.estimate import Rate
 from rilaas.balance.marginal_cost.feature import View
 from rilaas.balance.marginal_cost.guard import COUNTING, PRICED, Guard
+from rilaas.balance.marginal_cost.memory import Memory
 from rilaas.balance.marginal_cost.price import Price, read_price
 from rilaas.balance.marginal_cost.queue import WAITS, Queue
-from rilaas.balance.marginal_cost.server import SHARED, UP_SHARE, Server
-from rilaas.balance.marginal_cost.table import Table
-from rilaas.balance.protocol import WARM_UP, LoadReport, Outcome, Request, ServerView, Weighing, candidates
+from rilaas.balance.marginal_cost.server import SHARED, Server
+from rilaas.balance.protocol import WARM_UP, Outcome, Request, ServerView, Weighing, candidates
 
 if TYPE_CHECKING:
     from rilaas.balance.registry import Setting
 
 Floats = NDArray[np.float64]
-_JUMP = 1.3  # a change of at least this factor holds for all models of a server
 _OUT = 1e6  # seconds: what a server that should be left alone costs, so that it is the last choice and still one
-_GUESS_S = 0.1  # service time of a model that no server ever ran
-_MOST_SERVERS = 256
+_STANDS_FOR = 2.0  # requests of every other interceptor; found by simulation
 _MOST_VIEWS = 256
 _RULE = "The smallest own_s + price_s: own expected delay plus what the placement costs the requests to come."
 _RULES = {
@@ -69,14 +65,9 @@ class MarginalCost:
 
     def __init__(self, price: Price | None = None, *, interceptors: int = 1) -> None:
         self._price = price
-        self._clients = interceptors
-        self._table = Table()
-        self._servers: dict[str, Server] = {}
-        self._rows: dict[str, int] = {}
-        self._rates: list[Rate] = []
-        self._sent: dict[int, tuple[Request, Server, Queue, float]] = {}
+        self._memory = Memory(interceptors)
         self._guard = Guard()
-        self._now = 0.0
+        self._sent: dict[int, tuple[Request, Server, Queue, float]] = {}
         self._views: dict[tuple[str, tuple[str, ...]], tuple[View, bool]] = {}
         self._last: tuple[Sequence[ServerView], Floats, Floats, Floats, int] | None = None
 
@@ -89,19 +80,16 @@ class MarginalCost:
     def choose(self, request: Request, servers: Sequence[ServerView]) -> str:
         """See ``Balancer.choose``."""
         left = candidates(request, servers)
-        self._now = now = request.at_s
-        model = request.model
+        memory, model = self._memory, request.model
+        memory.now = now = request.at_s
+        memory.try_again()
         view, shared = self._view(model, left)
-        self._rates[view.rows[view.row]].add(now)
-        own = view.look(self._table, now, self._others(left, view, "" if shared else model, now))
+        memory.rates[view.rows[view.row]].add(now)
+        own = self._own(view, left, "" if shared else model, now)
         level = self._guard.level
         if level == PRICED and self._price is not None and len(left) > 1:
-            rates = (
-                np.array([self._clients * self._rates[each].per_s(now) for each in view.rows])
-                if view.needs_rates(now)
-                else None
-            )
-            price = view.size * self._price(view.inputs(now, rates, self._clients))
+            rates = self._arrivals(view) if view.needs_rates(now) else None
+            price = view.size * self._price(view.inputs(now, rates, memory.clients))
         else:
             price = np.zeros(len(left))
         own += self._penalty(view, now)
@@ -109,14 +97,19 @@ class MarginalCost:
         best = int(total.argmin())
         self._last = (left, own, price, view.state[column.COUNT], level)
         name = left[best].name
-        server = self._servers[name]
-        queue = self._queue(server, model)
-        wait = float(view.waits[view.row, best])
-        queue.send(id(request), now + float(view.up[view.row, best]), float(view.size[best]), wait)
+        server = memory.servers[name]
+        queue = memory.queue(server, model)
+        size, wait = float(view.size[best]), float(view.waits[view.row, best])
+        queue.send(id(request), now + float(view.up[view.row, best]), size, wait)
         self._sent[id(request)] = (request, server, queue, float(own[best]))
-        self._table.count_work(queue.column, now, float(view.size[best]))
-        self._refresh(server, queue, now)
+        memory.table.count_work(queue.column, now, size)
+        memory.refresh(server, queue)
         return name
+
+    def _arrivals(self, view: View) -> Floats:
+        """(K,) requests of each model, this interceptor's and as many of each other's [1/s]."""
+        memory = self._memory
+        return np.array([memory.clients * memory.rates[row].per_s(memory.now) for row in view.rows])
 
     def _penalty(self, view: View, now: float) -> Floats:
         """(N,) what silence, failures and ignorance cost [s]."""
@@ -129,34 +122,32 @@ class MarginalCost:
 
     def observe(self, outcome: Outcome) -> None:
         """See ``Balancer.observe``."""
-        request = outcome.request
-        self._now = now = outcome.at_s
+        memory, request = self._memory, outcome.request
+        memory.now = max(memory.now, outcome.at_s)
         sent = self._sent.pop(id(request), None)
-        if sent is None and request.request_id != WARM_UP:
-            return
-        server = self._server(outcome.server) if sent is None else sent[1]
-        report = outcome.report
-        if report is not None and server.heard(report):
-            self._forget_queues(server)
         if sent is None:
-            if outcome.status == "ok":
-                self._learn(server, outcome, 0.0)
+            if request.request_id == WARM_UP and outcome.status == "ok":
+                server = memory.server(outcome.server)
+                if outcome.report is not None:
+                    memory.hear(server, outcome.report)
+                memory.learn(server, outcome, 0.0)
             return
-        _, _, queue, expected_s = sent
+        _, server, queue, expected_s = sent
         others = len(queue.jobs) - 1
-        job = queue.end(id(request), now)
+        job = queue.end(id(request), memory.now)
         if outcome.status == "ok":
             server.answered()
             if outcome.queue_s is not None:
                 server.guess_slots(queue, others, outcome.queue_s)
             if expected_s < _OUT:
                 self._guard.compare(expected_s, outcome.latency_s)
-            self._learn(server, outcome, 0.0 if job is None else job[WAITS])
+            memory.learn(server, outcome, 0.0 if job is None else job[WAITS])
         elif outcome.status != "cancelled":
-            server.failed(now)
-        self._refresh(server, queue, now)
-        if report is not None:
-            self._hear(server, report)
+            server.failed(memory.now)
+        if outcome.report is not None:
+            memory.hear(server, outcome.report)
+        if server.queues.get(server.station(request.model)) is queue:
+            memory.refresh(server, queue)
 
     def weighing(self) -> Weighing | None:
         """See ``Balancer.weighing``."""
@@ -174,168 +165,54 @@ class MarginalCost:
         """Expected delay of a request on each server that could be chosen [s]; 0 where nothing is known."""
         left = candidates(request, servers)
         view, shared = self._view(request.model, left)
-        own = view.look(
-            self._table, request.at_s, self._others(left, view, "" if shared else request.model, request.at_s)
-        )
+        own = self._own(view, left, "" if shared else request.model, request.at_s)
         return {each.name: 0.0 if view.is_unknown[i] else float(own[i]) for i, each in enumerate(left)}
 
     def _view(self, model: str, left: Sequence[ServerView]) -> tuple[View, bool]:
         """The servers as this model sees them, and whether it shares their queues with other models."""
+        memory = self._memory
         names = tuple([each.name for each in left])
         found = self._views.get((model, names))
-        if found is not None and found[0].version == self._table.version:
+        if found is not None and found[0].version == memory.table.version:
             return found
-        if len(self._servers) > _MOST_SERVERS:
-            self._forget(names)
-        own = self._row(model)
-        shared = False
-        columns = []
+        memory.forget_all_but(names)
+        own = memory.row(model)
+        shared, columns = False, []
         for each in left:
-            server = self._server(each.name)
-            if each.report is not None and server.heard(each.report):
-                self._forget_queues(server)
-            columns.append(self._queue(server, model).column)
+            server = memory.server(each.name)
+            if each.report is not None:
+                memory.hear(server, each.report)
+            columns.append(memory.queue(server, model).column)
             shared |= server.station(model) == SHARED
-        rows = [row for row in range(len(self._rows)) if shared or row == own]
+        rows = [row for row in range(len(memory.rows)) if shared or row == own]
         if len(self._views) > _MOST_VIEWS:
             self._views.clear()
-        made = View(self._table, np.array(rows), np.array(columns), rows.index(own)), shared
+        made = View(memory.table, np.array(rows), np.array(columns), rows.index(own)), shared
         self._views[model, names] = made
         return made
 
-    def _row(self, model: str) -> int:
-        row = self._rows.get(model)
-        if row is None:
-            row = self._rows[model] = len(self._rows)
-            self._rates.append(Rate())
-            self._table.grow_rows(row + 1)
-            for server in self._servers.values():
-                self._guess(server)
-        return row
+    def _own(self, view: View, left: Sequence[ServerView], model: str, now: float) -> Floats:
+        """(N,) own expected delay on each server [s]; ``model`` is '' where all models share their queues.
 
-    def _server(self, name: str) -> Server:
-        server = self._servers.get(name)
-        if server is None:
-            server = self._servers[name] = Server()
-        return server
-
-    def _queue(self, server: Server, model: str) -> Queue:
-        key = server.station(model)
-        queue = server.queues.get(key)
-        if queue is None:
-            queue = server.queues[key] = Queue(server.slots_of(key), self._table.add_column())
-            self._refresh(server, queue, self._now)
-            self._guess(server)
-        return queue
-
-    def _refresh(self, server: Server, queue: Queue, now: float) -> None:
-        """Write down what is believed of a queue now."""
-        theta = server.theta
-        queue.believe(now, theta)
-        rest = math.inf if server.on_trial and queue.jobs else server.resting_until_s
-        self._table.write_queue(queue, theta, queue.ends_s + server.slack_s, rest)
-
-    def _learn(self, server: Server, outcome: Outcome, waited_s: float) -> None:
-        """How long the model takes on the server, from one answer."""
-        row, model = self._row(outcome.request.model), outcome.request.model
-        speed = server.speed(model)
-        if outcome.compute_s is not None:
-            speed.service.add(outcome.compute_s)
-            speed.network.add(max(0.0, outcome.latency_s - outcome.compute_s - (outcome.queue_s or 0.0)))
-        else:
-            speed.service.add(max(outcome.latency_s - waited_s, 0.1 * outcome.latency_s))
-            speed.network.add(0.0)
-        factor = speed.service.jumped
-        if not 1.0 / _JUMP < factor < _JUMP:
-            for other in server.speeds.values():
-                if other is not speed:
-                    other.service.scale(factor)
-            self._write_times(server)
-        else:
-            self._write(server, row, model)
-        if speed.service.count == 1:
-            for each in self._servers.values():
-                self._guess(each)
-
-    def _write_times(self, server: Server) -> None:
-        for model in server.speeds:
-            self._write(server, self._row(model), model)
-
-    def _write(self, server: Server, row: int, model: str) -> None:
-        speed = server.speeds[model]
-        if speed.service.count == 0:
-            return
-        network = speed.network.value
-        queue = server.queues.get(server.station(model))
-        if queue is not None:
-            self._write_cell(row, queue.column, network, speed.service.value, guessed=False)
-
-    def _write_cell(self, row: int, column: int, network_s: float, service_s: float, *, guessed: bool) -> None:
-        up_s = UP_SHARE * network_s
-        self._table.write_times(row, column, up_s, max(service_s, 1e-6), network_s - up_s, guessed=guessed)
-
-    def _guess(self, server: Server) -> None:
-        """Fill in what a server is not known for: it is taken for as good as the best that is known."""
-        for model, row in self._rows.items():
-            queue = server.queues.get(server.station(model))
-            if queue is None:
-                continue
-            speed = server.speeds.get(model)
-            if speed is not None and speed.service.count > 0:
-                self._write(server, row, model)
-                continue
-            known = [
-                (each.speeds[model].service.value, each.speeds[model].network.value)
-                for each in self._servers.values()
-                if model in each.speeds and each.speeds[model].service.count > 0
-            ]
-            service = min((pair[0] for pair in known), default=_GUESS_S)
-            network = min((pair[1] for pair in known), default=0.0)
-            self._write_cell(row, queue.column, network, service, guessed=True)
-
-    def _others(self, left: Sequence[ServerView], view: View, model: str, now: float) -> Floats | None:
-        """(N,) requests on each server, of a model or of all, that were not placed here; None for none.
-
-        Where the interceptor counts more than was placed here, it knows the others. Else servers' reports tell of
-        them: what a report showed fades to the average while it ages and the request goes up. A report cannot show
-        what is still on its way, and whoever takes it for the present goes where everybody goes. So each own request
-        stands for one of every other interceptor too (C3's concurrency compensation): they see and do the same.
+        Others' requests count too. Where the interceptor counts more than was placed here, it knows them. Else
+        servers' reports tell: what one showed fades to the average while it ages and the request goes up. It cannot
+        show what is still on its way, and whoever takes it for the present goes where everybody goes. So each own
+        request stands for some of every other interceptor too (as in C3's concurrency compensation): they see the
+        same and do the same.
         """
+        memory = self._memory
         if model:
             there = [each.in_flight_by_model.get(model, 0) for each in left]
         else:
             there = [each.in_flight for each in left]
-        own = self._table.state[column.COUNT, view.columns]
+        own = memory.table.state[column.COUNT, view.columns]
         extra: Floats = np.array(there) - own
         if extra.max() > 0.0:
-            return np.maximum(extra, 0.0)
-        if self._clients <= 1:
-            return None
+            return view.look(memory.table, now, np.maximum(extra, 0.0))
+        if memory.clients <= 1:
+            return view.look(memory.table, now, None)
         for each in left:
             if each.report is not None:
-                self._hear(self._servers[each.name], each.report)
-        crowd: Floats = view.crowd(self._table, now)
-        crowd += (self._clients - 1) * own
-        return crowd
-
-    def _hear(self, server: Server, report: LoadReport) -> None:
-        """A server's report, for what it says of others."""
-        crowd = server.crowd
-        if report.heard_s <= crowd.heard_s:
-            return
-        crowd.hear(report, sum(queue.arrived(report.heard_s) for queue in server.queues.values()))
-        self._clients = max(self._clients, report.clients)
-        came = max(sum(report.arrivals.values()), 1)
-        for key, queue in server.queues.items():
-            share = 1.0 if key == SHARED else report.arrivals.get(key, 0) / came
-            self._table.write_crowd(queue.column, share * crowd.last, share * crowd.mean, crowd.heard_s)
-
-    def _forget_queues(self, server: Server) -> None:
-        for queue in server.queues.values():
-            self._table.drop_column(queue.column)
-        server.queues.clear()
-
-    def _forget(self, names: Sequence[str]) -> None:
-        """Servers that are not among these are gone."""
-        for name in [name for name in self._servers if name not in names]:
-            self._forget_queues(self._servers.pop(name))
+                memory.hear(memory.servers[each.name], each.report)
+        crowd = view.crowd(memory.table, now) + _STANDS_FOR * (memory.clients - 1) * own
+        return view.look(memory.table, now, crowd, guessed=True)

@@ -18,6 +18,10 @@ _SETTLED = 6  # answers before their scatter is believed
 _FIRST_THETA = 0.1
 _NO_SLACK_S = 10.0  # where nothing is known
 _WAITED_S = 0.002  # a reported wait of more than this was a wait
+_RISES = 0.003  # per answer: how the usual time follows a mean that is above it
+_SLOWED = 1.4  # times longer than usual: it became slow
+_FIRST_PATIENCE_S = 2.5  # before a slow server is tried again; doubles
+_LAST_PATIENCE_S = 20.0
 _FAILURES = 2  # in a row, before the server is left alone
 _FIRST_REST_S = 4.0
 _LAST_REST_S = 32.0
@@ -29,13 +33,36 @@ class Speed:
     Attributes:
         service: Of the time in the model [s].
         network: Of the rest of a round trip, without waiting [s].
+        usual_s: What both take together when the server is well [s]: the mean, but slow to rise.
     """
 
-    __slots__ = ("network", "service")
+    __slots__ = ("network", "service", "usual_s")
 
     def __init__(self) -> None:
         self.service = Mean()
         self.network = Mean()
+        self.usual_s = math.inf
+
+    def add(self, service_s: float, network_s: float) -> None:
+        """Learn from one answer."""
+        self.service.add(service_s)
+        self.network.add(network_s)
+        total = self.service.value + self.network.value
+        self.usual_s = (
+            min(total, self.usual_s + _RISES * (total - self.usual_s)) if self.usual_s < math.inf else total
+        )
+
+    @property
+    def slowed(self) -> float:
+        """How many times longer it takes than usual."""
+        return (self.service.value + self.network.value) / self.usual_s if self.service.count else 1.0
+
+    def hope(self) -> None:
+        """Take it for as fast as usual, until the next answer says otherwise."""
+        factor = self.slowed
+        for mean in (self.service, self.network):
+            mean.scale(1.0 / factor)
+            mean.count = 1
 
     @property
     def slack_s(self) -> float:
@@ -55,13 +82,16 @@ class Server:
         slots: As reported or estimated.
         crowd: What others have there.
         resting_until_s: It failed, and is left alone until then.
-        on_trial: It failed or is new: one request at a time until one is answered.
+        on_trial: It failed or was slow: one request at a time until one is answered.
+        again_s: When a slow server is taken for as fast as usual once more [s].
     """
 
     __slots__ = (
         "_failures",
+        "_patience_s",
         "_rest_s",
         "_told",
+        "again_s",
         "crowd",
         "on_trial",
         "queues",
@@ -80,6 +110,8 @@ class Server:
         self.crowd = Crowd()
         self.resting_until_s = -math.inf
         self.on_trial = False
+        self.again_s = math.inf
+        self._patience_s = _FIRST_PATIENCE_S
         self._failures = 0
         self._rest_s = _FIRST_REST_S
 
@@ -152,3 +184,31 @@ class Server:
         self._failures = 0
         self.on_trial = False
         self._rest_s = _FIRST_REST_S
+
+    def scale_others(self, speed: Speed, factor: float) -> None:
+        """One model's time has changed by a factor, and so the others' probably have."""
+        for other in self.speeds.values():
+            if other is not speed:
+                other.service.scale(factor)
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether it takes much longer than usual."""
+        return any(speed.slowed > _SLOWED for speed in self.speeds.values())
+
+    def look_again(self, now: float) -> bool:
+        """Set the time at which a slow server is tried again. Returns whether it is slow."""
+        if not self.is_doubted:
+            self.again_s, self._patience_s = math.inf, _FIRST_PATIENCE_S
+            return False
+        self.again_s = now + self._patience_s
+        return True
+
+    def hope(self) -> None:
+        """Take it for as fast as usual: one request at a time will tell, and the next time is later."""
+        for speed in self.speeds.values():
+            if speed.service.count:
+                speed.hope()
+        self.on_trial = True
+        self.again_s = math.inf
+        self._patience_s = min(2.0 * self._patience_s, _LAST_PATIENCE_S)
