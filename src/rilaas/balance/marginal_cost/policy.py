@@ -86,20 +86,22 @@ class MarginalCost:
         view, shared = self._view(model, left)
         memory.rates[view.rows[view.row]].add(now)
         own = self._own(view, left, "" if shared else model, now)
+        penalty = self._penalty(view, now)
+        own += penalty
+        view.waits += penalty  # nobody prefers a server that is left alone
         level = self._guard.level
         if level == PRICED and self._price is not None and len(left) > 1:
             rates = self._arrivals(view) if view.needs_rates(now) else None
             price = view.size * self._price(view.inputs(now, rates, memory.clients))
         else:
             price = np.zeros(len(left))
-        own += self._penalty(view, now)
         total = own + price if level < COUNTING else view.state[column.COUNT] + _OUT * (own >= _OUT)
         best = int(total.argmin())
         self._last = (left, own, price, view.state[column.COUNT], level)
         name = left[best].name
         server = memory.servers[name]
         queue = memory.queue(server, model)
-        size, wait = float(view.size[best]), float(view.waits[view.row, best])
+        size, wait = float(view.size[best]), float(view.waits[view.row, best] - penalty[best])
         queue.send(id(request), now + float(view.up[view.row, best]), size, wait)
         self._sent[id(request)] = (request, server, queue, float(own[best]))
         memory.table.count_work(queue.column, now, size)
