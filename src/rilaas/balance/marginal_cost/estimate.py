@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 
-WINDOW_S = 6.0  # of rates and of the work placed lately
-_WINDOW = 30  # answers that a settled mean looks back on
+_WINDOW = 400  # answers that a settled mean looks back on
+_RECENT = 8  # answers that are compared with it
 _FLOOR = 0.02  # of the mean: the smallest standard deviation believed
-_SURPRISE = 3.0  # standard deviations
-_SURPRISES = 2  # in a row, on the same side: the mean has changed
+_SURPRISE = 3.0  # standard deviations; more where values scatter as exponential ones do
+_DRIFTED = 5.0  # standard errors of the recent mean
 _SETTLED = 6  # answers before surprises count
+_RATE_EVENTS, _LEAST_WINDOW_S, _MOST_WINDOW_S = 25.0, 4.0, 60.0
 
 
 class Mean:
-    """A running mean that is plain at first, then looks back on some thirty values, and jumps where things change.
+    """A running mean, plain at first, then over some hundred values, that jumps where things change.
 
-    Two values in a row that are more than three standard deviations off on the same side are taken for a change:
-    the mean starts again from those two.
+    Two values in a row that are far off on the same side are taken for a change, and so is a mean of the last eight
+    or so that is: the first finds changes of what hardly scatters at once, the second those of what does.
 
     Attributes:
         value: The mean; nan before the first value.
@@ -25,20 +26,25 @@ class Mean:
         jumped: What the last change multiplied the mean by; 1 where the last value brought none.
     """
 
-    __slots__ = ("_surprise", "_surprises", "count", "jumped", "value", "variance")
+    __slots__ = ("_recent", "_surprise", "count", "jumped", "value", "variance")
 
     def __init__(self) -> None:
         self.value = math.nan
         self.variance = 0.0
         self.count = 0
         self.jumped = 1.0
-        self._surprises = 0
         self._surprise = 0.0
+        self._recent = 0.0  # mean error of the last values
 
     @property
     def deviation(self) -> float:
         """Standard deviation, at least two percent of the mean."""
         return max(math.sqrt(self.variance), _FLOOR * abs(self.value))
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the mean is known to within a tenth (one standard error)."""
+        return self.count > 1 and self.deviation <= 0.1 * abs(self.value) * math.sqrt(self.count)
 
     def add(self, value: float) -> None:
         """Learn one value."""
@@ -47,23 +53,36 @@ class Mean:
             self.value, self.count = value, 1
             return
         error = value - self.value
-        if self.count >= _SETTLED and abs(error) > _SURPRISE * self.deviation:
-            same_side = error * self._surprise > 0.0
-            self._surprises = self._surprises + 1 if same_side else 1
-            if self._surprises >= _SURPRISES:
-                before = self.value
-                self.value = (value + self._surprise + before) / 2.0
-                self.jumped = self.value / before if before > 0.0 else 1.0
-                self.count, self._surprises, self._surprise = 2, 0, 0.0
-                self.variance = (value - self.value) ** 2
-                return
-            self._surprise = error
-        else:
-            self._surprises, self._surprise = 0, 0.0
+        if self.count >= _SETTLED and self._is_change(error):
+            return
         self.count = min(self.count + 1, _WINDOW)
         gain = 1.0 / self.count
         self.value += gain * error
         self.variance += gain * (error * (value - self.value) - self.variance)
+
+    def _is_change(self, error: float) -> bool:
+        deviation = self.deviation
+        self._recent += (error - self._recent) / _RECENT
+        limit = (_SURPRISE + 4.0 * min(deviation / abs(self.value), 1.0)) * deviation if self.value else 0.0
+        if abs(error) > limit:
+            if error * self._surprise > 0.0:
+                self._restart((error + self._surprise) / 2.0, 2)
+                return True
+            self._surprise = error
+            return False
+        self._surprise = 0.0
+        error_of_recent = deviation / math.sqrt(2.0 * _RECENT - 1.0)
+        if self.count >= 2 * _RECENT and abs(self._recent) > _DRIFTED * error_of_recent:
+            self._restart(self._recent, _RECENT // 2)
+            return True
+        return False
+
+    def _restart(self, error: float, count: int) -> None:
+        before = self.value
+        self.value = max(before + error, 1e-9)
+        self.jumped = self.value / before if before > 0.0 else 1.0
+        self.variance *= self.jumped * self.jumped
+        self.count, self._surprise, self._recent = count, 0.0, 0.0
 
     def scale(self, factor: float) -> None:
         """Something else says that the mean has changed; a few values will decide."""
@@ -73,20 +92,24 @@ class Mean:
 
 
 class Rate:
-    """Events per second over an exponential window [s]."""
+    """Events per second over an exponential window, which is longer where events are rare: some 25 of them."""
 
     __slots__ = ("_at_s", "_since_s", "_weight", "_window_s")
 
-    def __init__(self, window_s: float = WINDOW_S) -> None:
-        self._window_s = window_s
+    def __init__(self) -> None:
+        self._window_s = _LEAST_WINDOW_S
         self._weight = 0.0
         self._at_s = self._since_s = math.nan
 
-    def add(self, now: float, count: float = 1.0) -> None:
-        """Count events at a time that never goes back [s]."""
+    def add(self, now: float) -> None:
+        """Count an event at a time that never goes back [s]."""
         if math.isnan(self._at_s):
             self._at_s = self._since_s = now
-        self._weight = self._weight * math.exp(-(now - self._at_s) / self._window_s) + count
+        rate = self.per_s(now)
+        window = min(max(_RATE_EVENTS / max(rate, 1e-6), _LEAST_WINDOW_S), _MOST_WINDOW_S)
+        kept = math.exp(-(now - self._at_s) / self._window_s)
+        self._weight = self._weight * kept * (1.0 + 0.1 * (window / self._window_s - 1.0)) + 1.0
+        self._window_s += 0.1 * (window - self._window_s)
         self._at_s = now
 
     def per_s(self, now: float) -> float:

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rilaas.balance.marginal_cost import table as row_of
-from rilaas.balance.marginal_cost.estimate import WINDOW_S
-from rilaas.balance.marginal_cost.table import Table
+from rilaas.balance.marginal_cost.table import LEAST_WINDOW_S, Table
 
 Floats = NDArray[np.float64]
 
@@ -61,8 +60,7 @@ class View:
         self.is_unknown = unknown[row] > 0.0
         self.has_unknown = bool(self.is_unknown.any())
         self.slots = table.state[row_of.SLOTS, columns]
-        self._per_slot_window = 1.0 / WINDOW_S / self.slots
-        self._lasts = np.maximum(self.service.mean(0), 1e-3)
+        self.mean_service = np.maximum(self.service.mean(0), 1e-3)
         self._size_per_slot = self.size / self.slots
         k, n = self.up.shape
         self._settled_until = -np.inf
@@ -141,14 +139,15 @@ class View:
         np.multiply(share, 1.0 / self._total, out=x[11])
         np.minimum(load / self.slots, 3.0, out=x[12])
         x[14] = state[row_of.THETA]
-        placed = state[row_of.FLOW] * np.exp((state[row_of.FLOW_AT] - now) / WINDOW_S)
-        np.minimum(placed * (crowd * self._per_slot_window), 3.0, out=x[15])
+        window = np.maximum(state[row_of.WINDOW], LEAST_WINDOW_S)
+        placed = state[row_of.FLOW] * np.exp((state[row_of.FLOW_AT] - now) / window)
+        np.minimum(crowd * placed / (window * self.slots), 3.0, out=x[15])
         return x
 
     def crowd(self, table: Table, now: float) -> Floats:
         """(N,) others' requests when a request that is sent now has gone up, as reports let expect."""
         last, mean, heard = table.state[row_of.CROWD_LAST : row_of.HEARD + 1, self.columns]
-        kept = np.exp(np.minimum(heard - now - self._up, 0.0) / (_FADES * self._lasts))
+        kept = np.exp(np.minimum(heard - now - self._up, 0.0) / (_FADES * self.mean_service))
         found: Floats = mean + (last - mean) * kept
         return found
 

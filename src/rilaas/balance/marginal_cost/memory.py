@@ -14,6 +14,7 @@ from rilaas.balance.protocol import LoadReport, Outcome
 _JUMP = 1.3  # a change of at least this factor holds for all models of a server
 _GUESS_S = 0.1  # service time of a model that no server ever ran
 _MOST_SERVERS = 256
+_MOST_MODELS = 256
 
 
 class Memory:
@@ -41,9 +42,13 @@ class Memory:
         """The row of a model, met before or not."""
         row = self.rows.get(model)
         if row is None:
-            row = self.rows[model] = len(self.rows)
-            self.rates.append(Rate())
-            self.table.grow_rows(row + 1)
+            if len(self.rows) >= _MOST_MODELS:
+                row = self._forget_model()
+            else:
+                row = len(self.rows)
+                self.rates.append(Rate())
+                self.table.grow_rows(row + 1)
+            self.rows[model] = row
             for server in self.servers.values():
                 self._guess(server)
         return row
@@ -97,8 +102,10 @@ class Memory:
         """
         model = outcome.request.model
         row, speed = self.row(model), server.speed(model)
+        if outcome.queue_s is not None:
+            waited_s = outcome.queue_s
         if outcome.compute_s is not None:
-            speed.add(outcome.compute_s, max(0.0, outcome.latency_s - outcome.compute_s - (outcome.queue_s or 0.0)))
+            speed.add(outcome.compute_s, max(0.0, outcome.latency_s - outcome.compute_s - waited_s))
         else:
             speed.add(max(outcome.latency_s - waited_s, 0.1 * outcome.latency_s), 0.0)
         factor = speed.service.jumped
@@ -126,10 +133,26 @@ class Memory:
                     self.refresh(server, queue)
 
     def forget_all_but(self, names: Sequence[str]) -> None:
-        """Where there are many servers, those that are not among these are gone."""
-        if len(self.servers) > _MOST_SERVERS:
-            for name in [name for name in self.servers if name not in names]:
+        """Where there are too many servers, forget those first that were not among the names for longest."""
+        many = len(self.servers) - _MOST_SERVERS
+        if many > 0:
+            asked = set(names)
+            for name in [name for name in names if name in self.servers]:
+                self.servers[name] = self.servers.pop(name)
+            for name in [name for name in self.servers if name not in asked][:many]:
                 self._drop_queues(self.servers.pop(name))
+
+    def _forget_model(self) -> int:
+        """Forget the model that is asked for least; its row is free."""
+        model = min(self.rows, key=lambda name: self.rates[self.rows[name]].per_s(self.now))
+        row = self.rows.pop(model)
+        self.rates[row] = Rate()
+        self.table.clear_row(row)
+        for server in self.servers.values():
+            server.speeds.pop(model, None)
+            if model != SHARED and (queue := server.queues.pop(model, None)) is not None:
+                self.table.drop_column(queue.column)
+        return row
 
     def _write_all(self, server: Server) -> None:
         for model in server.speeds:

@@ -24,7 +24,7 @@ from rilaas.balance.marginal_cost.feature import View
 from rilaas.balance.marginal_cost.guard import COUNTING, PRICED, Guard
 from rilaas.balance.marginal_cost.memory import Memory
 from rilaas.balance.marginal_cost.price import Price, read_price
-from rilaas.balance.marginal_cost.queue import WAITS, Queue
+from rilaas.balance.marginal_cost.queue import FOUND, WAITS, Queue
 from rilaas.balance.marginal_cost.server import SHARED, Server
 from rilaas.balance.protocol import WARM_UP, Outcome, Request, ServerView, Weighing, candidates
 
@@ -35,6 +35,7 @@ Floats = NDArray[np.float64]
 _OUT = 1e6  # seconds: what a server that should be left alone costs, so that it is the last choice and still one
 _STANDS_FOR = 2.0  # requests of every other interceptor; found by simulation
 _MOST_VIEWS = 256
+_MOST_SENT = 4096  # without an outcome: the oldest never get one
 _RULE = "The smallest own_s + price_s: own expected delay plus what the placement costs the requests to come."
 _RULES = {
     PRICED: _RULE,
@@ -103,8 +104,10 @@ class MarginalCost:
         queue = memory.queue(server, model)
         size, wait = float(view.size[best]), float(view.waits[view.row, best] - penalty[best])
         queue.send(id(request), now + float(view.up[view.row, best]), size, wait)
+        if len(self._sent) >= _MOST_SENT:
+            self._give_up()
         self._sent[id(request)] = (request, server, queue, float(own[best]))
-        memory.table.count_work(queue.column, now, size)
+        memory.table.count_work(queue.column, now, size, float(view.mean_service[best]))
         memory.refresh(server, queue)
         return name
 
@@ -119,8 +122,16 @@ class MarginalCost:
         penalty *= 2.0
         penalty += _OUT * (view.state[column.REST] > now)
         if view.has_unknown:
-            penalty += _OUT * (view.is_unknown & (view.state[column.COUNT] > 0.0))
+            penalty += _OUT * (view.is_unknown & (self._memory.table.state[column.COUNT, view.columns] > 0.0))
         return penalty
+
+    def _give_up(self) -> None:
+        """The oldest request gets no outcome any more."""
+        key = next(iter(self._sent))
+        request, server, queue, _ = self._sent.pop(key)
+        queue.end(key, self._memory.now)
+        if server.queues.get(server.station(request.model)) is queue:
+            self._memory.refresh(server, queue)
 
     def observe(self, outcome: Outcome) -> None:
         """See ``Balancer.observe``."""
@@ -135,20 +146,23 @@ class MarginalCost:
                 memory.learn(server, outcome, 0.0)
             return
         _, server, queue, expected_s = sent
-        others = len(queue.jobs) - 1
+        ahead = 0 if server.tells_slots else queue.ahead(id(request))
         job = queue.end(id(request), memory.now)
         if outcome.status == "ok":
             server.answered()
-            if outcome.queue_s is not None:
-                server.guess_slots(queue, others, outcome.queue_s)
+            if job is not None and outcome.queue_s is not None and not server.tells_slots and memory.clients <= 1:
+                server.guess_slots(queue, ahead, int(job[FOUND]), outcome.queue_s)
             if expected_s < _OUT:
                 self._guard.compare(expected_s, outcome.latency_s)
             memory.learn(server, outcome, 0.0 if job is None else job[WAITS])
         elif outcome.status != "cancelled":
-            server.failed(memory.now)
+            server.failed(memory.now, silent=outcome.status == "timeout")
         if outcome.report is not None:
             memory.hear(server, outcome.report)
-        if server.queues.get(server.station(request.model)) is queue:
+        if outcome.status != "ok":
+            for each in server.queues.values():
+                memory.refresh(server, each)
+        elif server.queues.get(server.station(request.model)) is queue:
             memory.refresh(server, queue)
 
     def weighing(self) -> Weighing | None:
@@ -171,7 +185,7 @@ class MarginalCost:
         return {each.name: 0.0 if view.is_unknown[i] else float(own[i]) for i, each in enumerate(left)}
 
     def _view(self, model: str, left: Sequence[ServerView]) -> tuple[View, bool]:
-        """The servers as this model sees them, and whether it shares their queues with other models."""
+        """The servers as this model sees them, and whether it shares all their queues with other models."""
         memory = self._memory
         names = tuple([each.name for each in left])
         found = self._views.get((model, names))
@@ -179,13 +193,13 @@ class MarginalCost:
             return found
         memory.forget_all_but(names)
         own = memory.row(model)
-        shared, columns = False, []
+        shared, columns = True, []
         for each in left:
             server = memory.server(each.name)
             if each.report is not None:
                 memory.hear(server, each.report)
             columns.append(memory.queue(server, model).column)
-            shared |= server.station(model) == SHARED
+            shared &= server.station(model) == SHARED
         rows = [row for row in range(len(memory.rows)) if shared or row == own]
         if len(self._views) > _MOST_VIEWS:
             self._views.clear()

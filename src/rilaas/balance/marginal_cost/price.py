@@ -41,7 +41,7 @@ class Price:
         if missing:
             raise InvalidInput(f"The price has no {', '.join(missing)}; it is not one of marginal_cost.")
         w1, b1, w2, b2, w3, b3 = (np.asarray(layers[name], np.float64) for name in LAYERS)
-        width = len(b1)
+        width = b1.size
         shapes = [each.shape for each in (w1, b1, w2, b2, w3, b3)]
         wanted = [(len(NAMES), width), (width,), (width, width), (width,), (width, 1), (1,)]
         if shapes != wanted:

@@ -17,6 +17,7 @@ ARRIVES: Final = 0
 SIZE: Final = 1
 STARTS: Final = 2
 WAITS: Final = 3
+FOUND: Final = 4
 
 
 class Queue:
@@ -25,8 +26,8 @@ class Queue:
     Attributes:
         slots: Inferences at once.
         column: Where its figures stand in the policy's table.
-        jobs: Each as [arrives_s, size_s, starts_s, waits_s]: on the server from, mean service time, since when it
-            runs (``inf`` while it waits), and how long it was expected to wait.
+        jobs: Each as [arrives_s, size_s, starts_s, waits_s, found]: on the server from, mean service time, since
+            when it runs (``inf`` while it waits), how long it was expected to wait, and how many it found.
         first_s, second_s: When the first and the second slot are free [s]; in the past where they are.
         drained_s: When the work ahead has drained, at full rate, until a slot is free [s].
         busy: Jobs that run or are on their way to a free slot.
@@ -60,18 +61,24 @@ class Queue:
     def send(self, key: Hashable, arrives_s: float, size_s: float, waits_s: float = 0.0) -> None:
         """A request is on its way."""
         if len(self.jobs) >= _MOST_JOBS:
-            del self.jobs[next(iter(self.jobs))]
-        self.jobs[key] = [arrives_s, size_s, arrives_s if len(self.jobs) < self.slots else math.inf, waits_s]
+            self.end(next(iter(self.jobs)), arrives_s)
+        there = len(self.jobs)
+        self.jobs[key] = [arrives_s, size_s, arrives_s if there < self.slots else math.inf, waits_s, there]
 
     def end(self, key: Hashable, ended_s: float) -> list[float] | None:
         """A request has left; whoever waited longest starts. Returns the job; None where it is not known."""
         job = self.jobs.pop(key, None)
         if job is not None and job[STARTS] != math.inf:
-            for waiting in self.jobs.values():
+            for running, waiting in enumerate(self.jobs.values()):
                 if waiting[STARTS] == math.inf:
-                    waiting[STARTS] = max(waiting[ARRIVES], ended_s)
+                    if running < self.slots:  # there may be fewer than when they started
+                        waiting[STARTS] = max(waiting[ARRIVES], ended_s)
                     break
         return job
+
+    def ahead(self, key: Hashable) -> int:
+        """How many jobs that were sent before this one are still there."""
+        return next((place for place, each in enumerate(self.jobs) if each == key), 0)
 
     def arrived(self, by_s: float) -> int:
         """How many of the jobs are on the server by a time."""
@@ -100,7 +107,7 @@ class Queue:
         slots = self.slots
         free: list[float] = []
         busy, work, mean, ends = 0, 0.0, 0.0, math.inf
-        for arrives, size, start, _ in self.jobs.values():
+        for arrives, size, start, _, _ in self.jobs.values():
             if start == math.inf:
                 work += size
                 if len(free) < slots:

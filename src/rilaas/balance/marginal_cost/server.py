@@ -47,15 +47,16 @@ class Speed:
         """Learn from one answer."""
         self.service.add(service_s)
         self.network.add(network_s)
-        total = self.service.value + self.network.value
-        self.usual_s = (
-            min(total, self.usual_s + _RISES * (total - self.usual_s)) if self.usual_s < math.inf else total
-        )
+        if self.service.is_sure:
+            total = self.service.value + self.network.value
+            rise = 0.0 if math.isinf(self.usual_s) else _RISES * (total - self.usual_s)
+            self.usual_s = min(total, self.usual_s + rise)
 
     @property
     def slowed(self) -> float:
-        """How many times longer it takes than usual."""
-        return (self.service.value + self.network.value) / self.usual_s if self.service.count else 1.0
+        """How many times longer it takes than usual; 1 as long as nobody can be sure."""
+        is_known = self.service.is_sure and not math.isinf(self.usual_s)
+        return (self.service.value + self.network.value) / self.usual_s if is_known else 1.0
 
     def hope(self) -> None:
         """Take it for as fast as usual, until the next answer says otherwise."""
@@ -66,11 +67,12 @@ class Speed:
 
     @property
     def slack_s(self) -> float:
-        """How long after its expected end an answer is not yet late [s]: four standard deviations and a quarter."""
+        """How long after its expected end an answer is not yet late [s]: 4 to 10 standard deviations, and a quarter."""
         if self.service.count == 0:
             return _NO_SLACK_S
         noise = math.hypot(self.service.deviation, self.network.deviation)
-        return 4.0 * noise + 0.25 * (self.service.value + self.network.value)
+        total = self.service.value + self.network.value
+        return (4.0 + 6.0 * min(noise / total, 1.0)) * noise + 0.25 * total
 
 
 class Server:
@@ -159,20 +161,21 @@ class Server:
                 queue.resize(slots)
         return changed
 
-    def guess_slots(self, queue: Queue, others: int, queue_s: float) -> None:
-        """Learn the slots from a request that found so many others there: it waited, or it did not.
+    def guess_slots(self, queue: Queue, ahead: int, found: int, queue_s: float) -> None:
+        """Learn the slots from a request that is answered: it waited, or it did not.
 
-        Without a wait there is a slot for it and each of them; with one, there are no more slots than others.
+        Without a wait there is a slot for it and each that was sent before and is still there; with one, there are
+        no more slots than there were others when it was sent.
         """
-        if self.tells_slots:
-            return
-        if queue_s <= _WAITED_S and others + 1 > queue.slots:
-            queue.resize(min(others + 1, _MOST_SLOTS))
-        elif queue_s > _WAITED_S and 0 < others < queue.slots:
-            queue.resize(others)
+        if queue_s <= _WAITED_S and ahead + 1 > queue.slots:
+            queue.resize(min(ahead + 1, _MOST_SLOTS))
+        elif queue_s > _WAITED_S and 0 < found < queue.slots:
+            queue.resize(found)
 
-    def failed(self, now: float) -> None:
-        """A request was refused, got lost or came too late."""
+    def failed(self, now: float, *, silent: bool) -> None:
+        """A request was refused or got lost, or there was no answer at all."""
+        if now < self.resting_until_s and not silent:
+            return  # sent before it was left alone: the same fault
         self._failures += 1
         if self._failures >= _FAILURES or self.on_trial:
             self.resting_until_s = now + self._rest_s

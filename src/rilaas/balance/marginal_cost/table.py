@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rilaas.balance.marginal_cost.estimate import WINDOW_S
 from rilaas.balance.marginal_cost.queue import Queue
 
 Floats = NDArray[np.float64]
@@ -33,11 +32,13 @@ Floats = NDArray[np.float64]
     REST,  # left alone until then [s]
     FLOW,  # work placed there lately [s]: an exponential window
     FLOW_AT,  # when it was counted [s]
+    WINDOW,  # over which it is counted [s]
     CROWD_LAST,  # others' requests there in the newest report
     CROWD_MEAN,  # and on average
     HEARD,  # when that was heard [s]
-) = range(22)
-ROWS: Final = 22
+) = range(23)
+ROWS: Final = 23
+WINDOW_SERVICES, LEAST_WINDOW_S = 15.0, 4.0  # of ``FLOW``: in mean service times, and at least
 _FIGURES = 17  # rows that ``write_queue`` writes
 UP, SERVICE, DOWN, UNKNOWN = range(4)  # of ``Table.times``
 _CHANGE = 0.01  # of a time: smaller ones are not written, for what is made from times is kept
@@ -47,7 +48,7 @@ class Table:
     """Figures by queue (column) and by model (row); both grow as servers and models are met.
 
     Attributes:
-        state: (22, Q) float64, rows as named above.
+        state: (23, Q) float64, rows as named above.
         times: (4, M, Q) float64: mean seconds up, in the model and down, and 1 where they are only guessed.
         version: Another number whenever ``times`` or slots have changed.
     """
@@ -82,6 +83,11 @@ class Table:
         self.version += 1
         while models > self.times.shape[1]:
             self.times = np.concatenate([self.times, np.zeros_like(self.times)], axis=1)
+
+    def clear_row(self, row: int) -> None:
+        """The model of a row is forgotten."""
+        self.version += 1
+        self.times[:, row] = 0.0
 
     def write_times(
         self, row: int, column: int, up_s: float, service_s: float, down_s: float, *, guessed: bool
@@ -124,11 +130,13 @@ class Table:
             rest_s,
         )
 
-    def count_work(self, column: int, now: float, work_s: float) -> None:
-        """So much work was placed in a queue."""
+    def count_work(self, column: int, now: float, work_s: float, mean_s: float) -> None:
+        """So much work was placed in a queue where a request takes ``mean_s`` on average over models [s]."""
         cell = self.state[:, column]
-        cell[FLOW] = cell[FLOW] * math.exp((cell[FLOW_AT] - now) / WINDOW_S) + work_s
+        window = cell[WINDOW] or 1.0
+        cell[FLOW] = cell[FLOW] * math.exp((cell[FLOW_AT] - now) / window) + work_s
         cell[FLOW_AT] = now
+        cell[WINDOW] = max(LEAST_WINDOW_S, WINDOW_SERVICES * mean_s)
 
     def write_crowd(self, column: int, last: float, mean: float, heard_s: float) -> None:
         """What a report says of others' requests in a queue."""

@@ -6,7 +6,7 @@ The formulas of what a policy believes and of the network's inputs are those of 
 Every array of a system is float64: rates ``(K,)`` [1/s], ``up``, ``service``, ``down`` ``(K, N)`` [s] for K models on
 N servers, ``slots`` ``(N,)`` int64, ``theta`` the squared coefficient of variation of service times. A state is
 ``jobs`` (5, N, Q), what is outstanding in the order of sending; ``counts`` (N,); ``free`` (N, C), when the real slots
-come free [s]; and ``flow`` (2, N), work placed lately [s] and when it was counted [s].
+come free [s]; and ``flow`` (3, N), work placed lately, when it was counted, and over which window [s].
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_SLOTS = 16
 ARRIVES, SIZE, STARTS, ENDS, DOWN = range(5)
 FIGURES = 4  # of a placement: wait, wait of the next one, idle slots after, work per slot after
 INPUTS = 16
-WINDOW_S = 6.0  # of the work that was placed on a server lately; as ``estimate.Rate`` has it
+WINDOW, LEAST_WINDOW_S = 15.0, 4.0  # of the work placed lately: in mean service times, and at least; see ``table.py``
 
 
 @njit(cache=True)
@@ -148,7 +148,7 @@ def inputs(now, model, rates, base, waits, service, slots, theta, figures, flow,
         x[i, 11] = math.log1p(suffers)
         x[i, 12] = math.log1p(share * size)
         x[i, 13] = theta
-        placed = flow[0, i] * math.exp((flow[1, i] - now) / WINDOW_S) / WINDOW_S
+        placed = flow[0, i] * math.exp((flow[1, i] - now) / flow[2, i]) / flow[2, i]
         x[i, 15] = min(placed / c, 3.0)
         x[i, 14] = math.log1p(figures[i, 1] / max(advantage, 0.05 * tau))
 
@@ -196,7 +196,7 @@ def place(now, model, i, factor, up, service, down, slots, jobs, counts, free, f
     start = max(arrives, free[i, at])
     end = start + service[model, i] * factor
     free[i, at] = end
-    flow[0, i] = flow[0, i] * math.exp((flow[1, i] - now) / WINDOW_S) + service[model, i]
+    flow[0, i] = flow[0, i] * math.exp((flow[1, i] - now) / flow[2, i]) + service[model, i]
     flow[1, i] = now
     n = counts[i]
     if n < ROOM:

@@ -32,14 +32,14 @@ from rilaas.learn.balancing.trainer import (
     origin,
 )
 
-STEPS = 100_000  # placements measured
+STEPS = 60_000  # placements measured
 ROUNDS = 4
 _OF_FLEET = 20  # of each random fleet
 _FLEETS = 5  # measured between two looks at the clock
 
 
 def train_marginal_cost(suite: LoadSuite, *, seed: int, limit: Limit, tell: Tell) -> Trained:
-    """See ``Trainer``; 100,000 measured placements in four rounds where the limit names none."""
+    """See ``Trainer``; 60,000 measured placements in four rounds where the limit names none."""
     check_trainable(suite)
     clock = Clock(limit, STEPS)
     training = _Training(suite, seed, clock, tell)
