@@ -8,6 +8,7 @@ between that is a blend, not a law.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Hashable
 from typing import Final
@@ -107,24 +108,31 @@ class Queue:
         slots = self.slots
         free: list[float] = []
         busy, work, mean, ends = 0, 0.0, 0.0, math.inf
-        for arrives, size, start, _, _ in self.jobs.values():
+        waiting = False
+        for _, size, start, _, _ in self.jobs.values():
             if start == math.inf:
                 work += size
-                if len(free) < slots:
-                    free.extend([now] * (slots - len(free)))
-                soonest = min(free)
-                free[free.index(soonest)] = max(soonest, arrives) + size
+                waiting = True
                 continue
+            end = start + size
             if start > now:
-                work += start - now + size
+                work += end - now
+            elif end > now:
+                work += (1.0 - theta) * (end - now) + theta * size
             else:
-                work += (1.0 - theta) * max(start + size - now, 0.0) + theta * size
+                work += theta * size
             mean += size
             busy += 1
-            ends = min(ends, start + size)
-            if busy <= slots:
-                free.append(max(start + size, now))
+            if end < ends:
+                ends = end
+            free.append(end if end > now else now)
+        free = free[:slots]
         free.extend([now] * (slots - len(free)))
+        if waiting:
+            heapq.heapify(free)
+            for arrives, size, start, _, _ in self.jobs.values():
+                if start == math.inf:
+                    heapq.heapreplace(free, max(free[0], arrives) + size)
         free.sort()
         self.first_s = free[0]
         self.second_s = free[1] if slots > 1 else math.inf

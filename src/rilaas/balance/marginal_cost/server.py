@@ -67,7 +67,7 @@ class Speed:
 
     @property
     def slack_s(self) -> float:
-        """How long after its expected end an answer is not yet late [s]: 4 to 10 standard deviations, and a quarter."""
+        """How long after its expected end an answer is not yet late [s]: 4 to 10 deviations, and a quarter."""
         if self.service.count == 0:
             return _NO_SLACK_S
         noise = math.hypot(self.service.deviation, self.network.deviation)
@@ -85,6 +85,8 @@ class Server:
         crowd: What others have there.
         resting_until_s: It failed, and is left alone until then.
         on_trial: It failed or was slow: one request at a time until one is answered.
+        theta: Squared coefficient of variation of service times, over all models, 0 to 1.
+        slack_s: How long after its expected end an answer is not yet late [s].
         again_s: When a slow server is taken for as fast as usual once more [s].
     """
 
@@ -98,9 +100,11 @@ class Server:
         "on_trial",
         "queues",
         "resting_until_s",
+        "slack_s",
         "slots",
         "speeds",
         "tells_slots",
+        "theta",
     )
 
     def __init__(self) -> None:
@@ -112,6 +116,7 @@ class Server:
         self.crowd = Crowd()
         self.resting_until_s = -math.inf
         self.on_trial = False
+        self.theta, self.slack_s = _FIRST_THETA, _NO_SLACK_S
         self.again_s = math.inf
         self._patience_s = _FIRST_PATIENCE_S
         self._failures = 0
@@ -132,21 +137,16 @@ class Server:
             speed = self.speeds[model] = Speed()
         return speed
 
-    @property
-    def theta(self) -> float:
-        """Squared coefficient of variation of service times, over all models, 0 to 1."""
+    def settle(self) -> None:
+        """Make ``theta`` and ``slack_s`` from the speeds, after they have changed."""
         count, total = 0, 0.0
         for speed in self.speeds.values():
             mean = speed.service
             if mean.count > 1 and mean.value > 0.0:
                 count += mean.count
                 total += mean.count * mean.variance / mean.value**2
-        return min(total / count, 1.0) if count >= _SETTLED else _FIRST_THETA
-
-    @property
-    def slack_s(self) -> float:
-        """How long after its expected end an answer is not yet late [s]."""
-        return max((speed.slack_s for speed in self.speeds.values()), default=_NO_SLACK_S)
+        self.theta = min(total / count, 1.0) if count >= _SETTLED else _FIRST_THETA
+        self.slack_s = max((speed.slack_s for speed in self.speeds.values()), default=_NO_SLACK_S)
 
     def heard(self, report: LoadReport) -> bool:
         """It says how many slots it has. Returns whether the layout of its queues is another now."""
