@@ -52,15 +52,22 @@ class Mean:
         if self.count == 0:
             self.value, self.count = value, 1
             return
-        error = value - self.value
-        if self.count >= _SETTLED and self._is_change(error):
+        if self.count >= _SETTLED and self._is_change(value - self.value):
             return
+        if self._surprise:  # a single one: it counts as any other
+            surprise, self._surprise = self._surprise, 0.0
+            self._count(self.value + surprise)
+        self._count(value)
+
+    def _count(self, value: float) -> None:
+        error = value - self.value
         self.count = min(self.count + 1, _WINDOW)
         gain = 1.0 / self.count
         self.value += gain * error
         self.variance += gain * (error * (value - self.value) - self.variance)
 
     def _is_change(self, error: float) -> bool:
+        """Whether all is said of a value that is so far off: it was a change, or has to wait for the next one."""
         deviation = self.deviation
         self._recent += (error - self._recent) / _RECENT
         limit = (_SURPRISE + 4.0 * min(deviation / abs(self.value), 1.0)) * deviation if self.value else 0.0
@@ -68,9 +75,10 @@ class Mean:
             if error * self._surprise > 0.0:
                 self._restart((error + self._surprise) / 2.0, 2)
                 return True
-            self._surprise = error
+            if not self._surprise:
+                self._surprise = error  # not counted before the next one: it would hide it
+                return True
             return False
-        self._surprise = 0.0
         error_of_recent = deviation / math.sqrt(2.0 * _RECENT - 1.0)
         if self.count >= 2 * _RECENT and abs(self._recent) > _DRIFTED * error_of_recent:
             self._restart(self._recent, _RECENT // 2)
