@@ -48,8 +48,8 @@ bench: $(VENV)/.dev  ## Measure; results on the screen and in out/
 	@mkdir -p out
 	@for each in $(BENCHMARKS); do echo "== $$each"; $(BIN)/python benchmarks/$$each.py --json out/$$each.json; done
 
-BENCHMARKS := authorization balance cli contention distance hub hub_load metrics optimize policy recording serving suite_speed tile_world wire
-PACKAGES := bubblewrap openssh-client redis-server postgresql prometheus chromium chromium-driver
+BENCHMARKS := authorization balance balancing balancing_oracle balancing_real balancing_simulator cli contention distance hub hub_load metrics optimize policy recording serving suite_speed tile_world wire
+PACKAGES := bubblewrap openssh-client redis-server postgresql prometheus nginx-light chromium chromium-driver
 
 docs: $(VENV)/.dev  ## Check that the documentation is true: its commands and code are run
 	@$(BIN)/python -m pytest -q tests/docs
