@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 Network = tuple[Floats, ...]
 _FUTURES = 6
 _MOST_SERVERS = 8
+_ELSEWHERE = 0.3  # share of states after a placement that the policy would not have made
 _NOISE = 0.15  # of the rates that a policy believes in, which a real one only estimates
 
 
@@ -57,68 +58,99 @@ def measure(systems: int, per_system: int, network: Network, strength: float, se
     return Samples(*(np.concatenate(part) for part in parts))
 
 
+class _Trajectory:
+    """One random fleet under a policy, from one state to the next."""
+
+    def __init__(self, system: System, network: Network, strength: float, random: np.random.Generator) -> None:
+        n, k = len(system.slots), len(system.rates)
+        self._system, self._network, self._strength, self._random = system, network, strength, random
+        self._fleet = (system.up, system.service, system.down, system.slots, system.theta)
+        self._believed = system.rates * np.exp(random.normal(0.0, _NOISE, k))
+        flow = np.zeros((3, n))
+        flow[2] = np.maximum(kernel.LEAST_WINDOW_S, kernel.WINDOW * system.service.mean(0))
+        self._state = (
+            np.zeros((5, n, kernel.ROOM)),
+            np.zeros(n, np.int64),
+            np.full((n, kernel.MOST_SLOTS), -1e9),
+            flow,
+        )
+        self._now, self._model = 0.0, 0
+
+    def go_on(self, least: int) -> None:
+        """Serve some requests, until another asks; the first sometimes where the policy would not place it."""
+        system, random = self._system, self._random
+        steps = int(random.integers(least, 2 * least))
+        times, models = draw_requests(system, steps + 1, self._now, random)
+        forced = int(random.integers(len(system.slots))) if random.random() < _ELSEWHERE else -1
+        factors = draw_factors(system, steps, random)
+        kernel.run(
+            times[:-1],
+            models[:-1],
+            factors,
+            forced,
+            self._believed,
+            *self._fleet,
+            *self._state,
+            self._network,
+            self._strength,
+        )
+        self._now, self._model = float(times[-1]), int(models[-1])
+        kernel.answer(self._now, self._state[0], self._state[1], system.slots)
+
+    def look(self) -> tuple[Floats, Floats]:
+        """The network's inputs (N, F) and the own delays (N,) of the request that asks."""
+        k, n = self._system.up.shape
+        figures, x = np.zeros((n, kernel.FIGURES)), np.zeros((n, kernel.INPUTS))
+        jobs, counts, _, flow = self._state
+        scratch = np.zeros((k, n)), np.zeros(kernel.MOST_SLOTS)
+        own = kernel.weigh(
+            self._now, self._model, self._believed, *self._fleet, jobs, counts, figures, flow, x, *scratch
+        )
+        return x, own
+
+    def cost(self) -> Floats:
+        """(N,) total latency of the requests to come, by where the one that asks is placed [s]: a mean of futures."""
+        system, random, horizon = self._system, self._random, _horizon(self._system)
+        futures = [draw_requests(system, horizon, self._now, random) for _ in range(_FUTURES)]
+        totals = np.zeros((_FUTURES, len(system.slots)))
+        kernel.label(
+            self._now,
+            self._model,
+            np.stack([times for times, _ in futures]),
+            np.stack([models for _, models in futures]),
+            draw_factors(system, (_FUTURES, horizon), random),
+            draw_factors(system, _FUTURES, random),
+            self._believed,
+            *self._fleet,
+            *self._state,
+            self._network,
+            self._strength,
+            totals,
+        )
+        mean: Floats = totals.mean(0)
+        return mean
+
+    def sizes(self) -> Floats:
+        """(N,) mean service time of the request that asks [s]."""
+        return self._system.service[self._model]
+
+
 def _of_system(
     system: System, states: int, network: Network, strength: float, random: np.random.Generator
 ) -> tuple[Floats, Floats, Floats, Floats]:
-    n, k = len(system.slots), len(system.rates)
-    fleet = (system.up, system.service, system.down, system.slots, system.theta)
-    jobs, counts = np.zeros((5, n, kernel.ROOM)), np.zeros(n, np.int64)
-    free, flow = np.full((n, kernel.MOST_SLOTS), -1e9), np.zeros((3, n))
-    flow[2] = np.maximum(kernel.LEAST_WINDOW_S, kernel.WINDOW * system.service.mean(0))
-    believed = system.rates * np.exp(random.normal(0.0, _NOISE, k))
-    gap = max(8, int(system.slots.sum()))
-    horizon = _horizon(system)
+    n = len(system.slots)
+    trajectory = _Trajectory(system, network, strength, random)
     rows = (
         np.zeros((states, _MOST_SERVERS, kernel.INPUTS)),
         np.full((states, _MOST_SERVERS), np.inf),
         np.zeros((states, _MOST_SERVERS)),
         np.zeros((states, _MOST_SERVERS)),
     )
-    now = 0.0
+    apart = max(8, int(system.slots.sum()))
     for state in range(states):
-        steps = int(random.integers(gap, 2 * gap)) * (4 if state == 0 else 1)
-        times, models = draw_requests(system, steps + 1, now, random)
-        forced = int(random.integers(n)) if random.random() < 0.3 else -1  # states that the policy itself avoids
-        kernel.run(
-            times[:-1],
-            models[:-1],
-            draw_factors(system, steps, random),
-            forced,
-            believed,
-            *fleet,
-            jobs,
-            counts,
-            free,
-            flow,
-            network,
-            strength,
-        )
-        now, model = float(times[-1]), int(models[-1])
-        kernel.answer(now, jobs, counts, system.slots)
-        figures, x = np.zeros((n, kernel.FIGURES)), np.zeros((n, kernel.INPUTS))
-        waits, scratch = np.zeros((k, n)), np.zeros(kernel.MOST_SLOTS)
-        own = kernel.weigh(now, model, believed, *fleet, jobs, counts, figures, flow, x, waits, scratch)
-        futures = [draw_requests(system, horizon, now, random) for _ in range(_FUTURES)]
-        totals = np.zeros((_FUTURES, n))
-        kernel.label(
-            now,
-            model,
-            np.stack([times for times, _ in futures]),
-            np.stack([models for _, models in futures]),
-            draw_factors(system, (_FUTURES, horizon), random),
-            draw_factors(system, _FUTURES, random),
-            believed,
-            *fleet,
-            jobs,
-            counts,
-            free,
-            flow,
-            network,
-            strength,
-            totals,
-        )
-        rows[0][state, :n], rows[1][state, :n] = x, own
-        rows[2][state, :n], rows[3][state, :n] = system.service[model], totals.mean(0)
+        trajectory.go_on(apart if state else 4 * apart)
+        rows[0][state, :n], rows[1][state, :n] = trajectory.look()
+        rows[2][state, :n], rows[3][state, :n] = trajectory.sizes(), trajectory.cost()
     return rows
 
 
