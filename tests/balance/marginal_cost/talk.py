@@ -78,9 +78,7 @@ class Talk:
     def warm_up(self, server, service_s=0.1, network_s=0.0, model="m", report=None):
         """The first inference of all, which nobody asked for."""
         request = Request(model, WARM_UP, at_s=self.now)
-        self.balancer.observe(
-            Outcome(request, server, "ok", service_s + network_s, 0.0, service_s, self.now, report)
-        )
+        self.balancer.observe(Outcome(request, server, "ok", service_s + network_s, 0.0, service_s, self.now, report))
 
     def tell(self, server, in_flight=0, slots=1, arrivals=None, clients=0):
         """A server says what it has."""

@@ -69,8 +69,8 @@ class Mean:
     def _is_change(self, error: float) -> bool:
         """Whether all is said of a value that is so far off: it was a change, or has to wait for the next one."""
         deviation = self.deviation
-        self._recent += (error - self._recent) / _RECENT
         limit = (_SURPRISE + 4.0 * min(deviation / abs(self.value), 1.0)) * deviation if self.value else 0.0
+        self._recent += (min(max(error, -limit), limit) - self._recent) / _RECENT  # cut: one alone is no change
         if abs(error) > limit:
             if error * self._surprise > 0.0:
                 self._restart((error + self._surprise) / 2.0, 2)
