@@ -89,23 +89,18 @@ class _Trajectory:
             factors,
             forced,
             self._believed,
-            *self._fleet,
-            *self._state,
+            self._fleet,
+            self._state,
             self._network,
             self._strength,
         )
         self._now, self._model = float(times[-1]), int(models[-1])
-        kernel.answer(self._now, self._state[0], self._state[1], system.slots)
+        kernel.answer(self._now, self._state[0], self._state[1])
 
     def look(self) -> tuple[Floats, Floats]:
         """The network's inputs (N, F) and the own delays (N,) of the request that asks."""
-        k, n = self._system.up.shape
-        figures, x = np.zeros((n, kernel.FIGURES)), np.zeros((n, kernel.INPUTS))
-        jobs, counts, _, flow = self._state
-        scratch = np.zeros((k, n)), np.zeros(kernel.MOST_SLOTS)
-        own = kernel.weigh(
-            self._now, self._model, self._believed, *self._fleet, jobs, counts, figures, flow, x, *scratch
-        )
+        x = np.zeros((len(self._system.slots), kernel.INPUTS))
+        own = kernel.weigh(self._now, self._model, self._believed, self._fleet, self._state, x)
         return x, own
 
     def cost(self) -> Floats:
@@ -121,8 +116,8 @@ class _Trajectory:
             draw_factors(system, (_FUTURES, horizon), random),
             draw_factors(system, _FUTURES, random),
             self._believed,
-            *self._fleet,
-            *self._state,
+            self._fleet,
+            self._state,
             self._network,
             self._strength,
             totals,
@@ -132,7 +127,8 @@ class _Trajectory:
 
     def sizes(self) -> Floats:
         """(N,) mean service time of the request that asks [s]."""
-        return self._system.service[self._model]
+        sizes: Floats = self._system.service[self._model]
+        return sizes
 
 
 def _of_system(

@@ -3,10 +3,10 @@
 The formulas of what a policy believes and of the network's inputs are those of ``rilaas.balance.marginal_cost``
 (``queue.py``, ``feature.py``), written as loops for the compiler; a test holds the two together.
 
-Every array of a system is float64: rates ``(K,)`` [1/s], ``up``, ``service``, ``down`` ``(K, N)`` [s] for K models on
-N servers, ``slots`` ``(N,)`` int64, ``theta`` the squared coefficient of variation of service times. A state is
-``jobs`` (5, N, Q), what is outstanding in the order of sending; ``counts`` (N,); ``free`` (N, C), when the real slots
-come free [s]; and ``flow`` (3, N), work placed lately, when it was counted, and over which window [s].
+Arrays are float64. A fleet is ``up``, ``service``, ``down`` (K, N) [s] for K models on N servers, ``slots`` (N,) int64
+and ``theta``, the squared coefficient of variation of service times; ``rates`` (K,) are arrivals [1/s]. A state is
+``jobs`` (5, N, Q), what is outstanding in the order of sending; ``counts`` (N,) int64; ``free`` (N, C), when the real
+slots come free [s]; and ``flow`` (3, N): work placed lately, when it was counted, and over which window [s].
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ WINDOW, LEAST_WINDOW_S = 15.0, 4.0  # of the work placed lately: in mean service
 
 
 @njit(cache=True)
-def answer(now, jobs, counts, slots):
+def answer(now, jobs, counts):
     """Take out what has been answered by now; whoever waited longest starts where a job ended."""
     for i in range(counts.shape[0]):
         k = 0
@@ -98,42 +98,38 @@ def foresee(now, belief, slots, theta, up, service, figures):
 
 
 @njit(cache=True)
+def prefer(i, rates, base, waits, service, tau, next_wait):
+    """Who would want to be on server i: arrivals [1/s], what they gain [s], their work, what they would suffer."""
+    share, gained, load, suffers = 0.0, 0.0, 0.0, 0.0
+    for m in range(base.shape[0]):
+        best = math.inf
+        for j in range(base.shape[1]):
+            if j != i:
+                best = min(best, base[m, j] + waits[m, j])
+        gain = min(best - base[m, i], 20.0 * tau)
+        if gain > 0.0:
+            share += rates[m]
+            gained += rates[m] * gain
+            load += rates[m] * service[m, i]
+            suffers += rates[m] * min(next_wait, gain)
+    return share, gained / share if share > 0.0 else 0.0, load, suffers
+
+
+@njit(cache=True)
+def fleet_load(rates, service, slots):
+    """Offered work over capacity, with each model's mean time over all slots."""
+    return min((rates * (service * slots).sum(axis=1)).sum() / slots.sum() / slots.sum(), 3.0)
+
+
+@njit(cache=True)
 def inputs(now, model, rates, base, waits, service, slots, theta, figures, flow, x):
-    """Fill ``x`` (N, INPUTS) with the network's inputs, as ``feature.inputs`` has them."""
-    K, N = base.shape
-    total = 0.0
-    for m in range(K):
-        total += rates[m]
-    total = max(total, 1e-9)
-    offered, room = 0.0, 0.0
-    for i in range(N):
-        room += slots[i]
-    for m in range(K):
-        mean = 0.0
-        for i in range(N):
-            mean += service[m, i] * slots[i]
-        offered += rates[m] * mean / room
-    for i in range(N):
-        tau, share, gained, load = 0.0, 0.0, 0.0, 0.0
-        for m in range(K):
-            tau += rates[m] * service[m, i]
-        tau = max(tau / total, 1e-6)
-        suffers = 0.0
-        for m in range(K):
-            best = math.inf
-            for j in range(N):
-                if j != i:
-                    best = min(best, base[m, j] + waits[m, j])
-            gain = min(best - base[m, i], 20.0 * tau)
-            if gain > 0.0:
-                share += rates[m]
-                gained += rates[m] * gain
-                load += rates[m] * service[m, i]
-                suffers += rates[m] * min(figures[i, 1], gain)
-        size = service[model, i]
-        c = float(slots[i])
-        advantage = gained / share if share > 0.0 else 0.0
-        rho = min(load / c, 3.0)
+    """Fill ``x`` (N, INPUTS) with the network's inputs, as ``feature.View.inputs`` has them."""
+    total = max(rates.sum(), 1e-9)
+    offered = fleet_load(rates, service, slots)
+    for i in range(slots.shape[0]):
+        tau = max((rates * service[:, i]).sum() / total, 1e-6)
+        share, advantage, load, suffers = prefer(i, rates, base, waits, service, tau, figures[i, 1])
+        size, c = service[model, i], float(slots[i])
         x[i, 0] = figures[i, 2] / c
         x[i, 1] = min(figures[i, 2], 4.0) / 4.0
         x[i, 2] = math.log1p(figures[i, 0] / tau)
@@ -143,14 +139,14 @@ def inputs(now, model, rates, base, waits, service, slots, theta, figures, flow,
         x[i, 6] = 1.0 / c
         x[i, 7] = share / total
         x[i, 8] = math.log1p(advantage / tau)
-        x[i, 9] = rho
-        x[i, 10] = min(offered / room, 3.0)
+        x[i, 9] = min(load / c, 3.0)
+        x[i, 10] = offered
         x[i, 11] = math.log1p(suffers)
         x[i, 12] = math.log1p(share * size)
         x[i, 13] = theta
+        x[i, 14] = math.log1p(figures[i, 1] / max(advantage, 0.05 * tau))
         placed = flow[0, i] * math.exp((flow[1, i] - now) / flow[2, i]) / flow[2, i]
         x[i, 15] = min(placed / c, 3.0)
-        x[i, 14] = math.log1p(figures[i, 1] / max(advantage, 0.05 * tau))
 
 
 @njit(cache=True)
@@ -173,13 +169,16 @@ def price(x, w1, b1, w2, b2, w3, b3, hidden):
 
 
 @njit(cache=True)
-def weigh(now, model, rates, up, service, down, slots, theta, jobs, counts, figures, flow, x, waits, free):
-    """Own expected delay of a placement on each server, with ``figures`` and ``x`` filled on the way."""
-    K, N = up.shape
-    belief = np.zeros(5)
-    for i in range(N):
+def weigh(now, model, rates, fleet, state, x):
+    """Own expected delay of a placement on each server (N,) [s]; the network's inputs are filled into ``x``."""
+    up, service, down, slots, theta = fleet
+    jobs, counts, _, flow = state
+    models, servers = up.shape
+    belief, free = np.zeros(5), np.zeros(MOST_SLOTS)
+    figures, waits = np.zeros((servers, FIGURES)), np.zeros((models, servers))
+    for i in range(servers):
         believe(now, jobs, counts[i], slots[i], theta, i, free, belief)
-        for m in range(K):
+        for m in range(models):
             foresee(now, belief, slots[i], theta, up[m, i], service[m, i], figures[i])
             waits[m, i] = figures[i, 0]
         foresee(now, belief, slots[i], theta, up[model, i], service[model, i], figures[i])
@@ -189,12 +188,13 @@ def weigh(now, model, rates, up, service, down, slots, theta, jobs, counts, figu
 
 
 @njit(cache=True)
-def place(now, model, i, factor, up, service, down, slots, jobs, counts, free, flow):
-    """Send a job to server i whose real service takes ``factor`` times the mean; returns its latency."""
+def place(now, model, i, factor, fleet, state):
+    """Send a job to server i whose real service takes ``factor`` times the mean; returns its latency [s]."""
+    up, service, down, slots, _ = fleet
+    jobs, counts, free, flow = state
     arrives = now + up[model, i]
     at = np.argmin(free[i, : slots[i]])
-    start = max(arrives, free[i, at])
-    end = start + service[model, i] * factor
+    end = max(arrives, free[i, at]) + service[model, i] * factor
     free[i, at] = end
     flow[0, i] = flow[0, i] * math.exp((flow[1, i] - now) / flow[2, i]) + service[model, i]
     flow[1, i] = now
@@ -223,103 +223,34 @@ def choose(own, x, size, network, hidden, strength):
 
 
 @njit(cache=True)
-def run(
-    times,
-    models,
-    factors,
-    forced,
-    rates,
-    up,
-    service,
-    down,
-    slots,
-    theta,
-    jobs,
-    counts,
-    free,
-    flow,
-    network,
-    strength,
-):
+def run(times, models, factors, forced, rates, fleet, state, network, strength):
     """Place requests one after the other, the first on server ``forced`` if that is one; returns their latencies."""
-    N = slots.shape[0]
-    figures, x = np.zeros((N, FIGURES)), np.zeros((N, INPUTS))
-    waits, hidden, scratch = np.zeros(up.shape), np.zeros((1, network[0].shape[1])), np.zeros(MOST_SLOTS)
+    service = fleet[1]
+    x, hidden = np.zeros((service.shape[1], INPUTS)), np.zeros((1, network[0].shape[1]))
     latencies = np.zeros(times.shape[0])
     for r in range(times.shape[0]):
         now, model = times[r], models[r]
-        answer(now, jobs, counts, slots)
+        answer(now, state[0], state[1])
         if r == 0 and forced >= 0:
             i = forced
         else:
-            own = weigh(
-                now, model, rates, up, service, down, slots, theta, jobs, counts, figures, flow, x, waits, scratch
-            )
+            own = weigh(now, model, rates, fleet, state, x)
             i = choose(own, x, service[model], network, hidden, strength)
-        latencies[r] = place(now, model, i, factors[r], up, service, down, slots, jobs, counts, free, flow)
+        latencies[r] = place(now, model, i, factors[r], fleet, state)
     return latencies
 
 
 @njit(cache=True)
-def label(
-    now,
-    model,
-    times,
-    models,
-    factors,
-    own_factors,
-    rates,
-    up,
-    service,
-    down,
-    slots,
-    theta,
-    jobs,
-    counts,
-    free,
-    flow,
-    network,
-    strength,
-    totals,
-):
+def label(now, model, times, models, factors, own_factors, rates, fleet, state, network, strength, totals):
     """Total latency of the requests to come, for each server that the one that asks now may be placed on.
 
     Every row of ``factors`` (R, H) is a future that all placements share (common random numbers); ``totals`` (R, N)
     is filled [s]. The request's own latency is not part of it.
     """
+    jobs, counts, free, flow = state
     for r in range(factors.shape[0]):
-        for i in range(slots.shape[0]):
-            their_jobs, their_counts, their_free, their_flow = jobs.copy(), counts.copy(), free.copy(), flow.copy()
-            place(
-                now,
-                model,
-                i,
-                own_factors[r],
-                up,
-                service,
-                down,
-                slots,
-                their_jobs,
-                their_counts,
-                their_free,
-                their_flow,
-            )
-            latencies = run(
-                times[r],
-                models[r],
-                factors[r],
-                -1,
-                rates,
-                up,
-                service,
-                down,
-                slots,
-                theta,
-                their_jobs,
-                their_counts,
-                their_free,
-                their_flow,
-                network,
-                strength,
-            )
+        for i in range(totals.shape[1]):
+            theirs = (jobs.copy(), counts.copy(), free.copy(), flow.copy())
+            place(now, model, i, own_factors[r], fleet, theirs)
+            latencies = run(times[r], models[r], factors[r], -1, rates, fleet, theirs, network, strength)
             totals[r, i] = latencies.sum()
