@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rilaas.core import DeadlineExceeded, RateLimited, Unavailable
@@ -18,16 +19,20 @@ class ReplicaLink(asyncio.Protocol):
     """One connection to one replica; many calls may be on it at once.
 
     Calls end with ``Unavailable`` when the replica goes away, so that whoever asked can try another.
+
+    Attributes:
+        closed: Done when the replica is gone.
+        on_less_owed: Called when the replica has given an answer.
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._owed: dict[int, asyncio.Future[bytes]] = {}  # answers, whether somebody waits for them or not
         self._numbers = itertools.count(1)
         self._reader = FrameReader()
-        self._owed = 0  # answers that the replica has still to give, whether somebody waits for them or not
         self._heard = 0.0  # when it gave one, or began to owe
         self._transport: asyncio.Transport | None = None
         self.closed = asyncio.get_running_loop().create_future()
+        self.on_less_owed: Callable[[], None] = _nothing
 
     @classmethod
     async def connect(cls, path: Path) -> ReplicaLink:
@@ -45,59 +50,60 @@ class ReplicaLink(asyncio.Protocol):
     @property
     def in_flight(self) -> int:
         """Calls that wait for an answer."""
-        return len(self._waiting)
+        return sum(not answer.done() for answer in self._owed.values())
 
     @property
     def owed(self) -> int:
         """Answers that the replica has still to give, whether somebody waits for them or not."""
-        return self._owed
+        return len(self._owed)
 
     @property
     def silent_s(self) -> float:
         """How long the replica has owed an answer without giving any [s]."""
         return time.monotonic() - self._heard if self._owed else 0.0
 
-    async def infer(self, body: bytes, deadline: float | None) -> bytes:
-        """Send a serialized ModelInferRequest; see ``Service.infer``."""
-        return await self._call(FrameKind.INFER, body, deadline)
-
     async def metadata(self) -> bytes:
         """A serialized ModelMetadataResponse."""
-        return await self._call(FrameKind.METADATA, b"", None)
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.send(FrameKind.METADATA, b"", answer, sent_at=time.monotonic())
+        return await answer
+
+    def send(
+        self,
+        kind: FrameKind,
+        body: bytes,
+        answer: asyncio.Future[bytes],
+        *,
+        sent_at: float,
+        limit: float = math.inf,
+    ) -> None:
+        """Ask the replica; whoever gives up cancels or ends ``answer``, and it is not touched any more.
+
+        Args:
+            kind: What is asked.
+            body: A serialized request.
+            answer: Gets the answer, or the error.
+            sent_at: Since when it waits, on the monotonic clock [s].
+            limit: After which the replica does not begin with it, on the same clock [s].
+
+        Raises:
+            RateLimited: The replica has not taken too much already.
+            Unavailable: It is gone.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise Unavailable("The replica is gone.")
+        if (waiting_bytes := self._transport.get_write_buffer_size()) > MAX_QUEUED_BYTES:
+            raise too_much(waiting_bytes)
+        if not self._owed:
+            self._heard = time.monotonic()
+        number = next(self._numbers)
+        self._owed[number] = answer
+        self._transport.writelines((pack_header(kind, number, sent_at, limit, len(body)), body))
 
     def close(self) -> None:
         """Hang up."""
         if self._transport is not None:
             self._transport.close()
-
-    async def _call(self, kind: FrameKind, body: bytes, deadline: float | None) -> bytes:
-        if self._transport is None or self._transport.is_closing():
-            raise Unavailable("The replica is gone.")
-        if (waiting_bytes := self._transport.get_write_buffer_size()) > MAX_QUEUED_BYTES:
-            raise RateLimited(
-                f"The model is asked faster than it answers: {waiting_bytes // 2**20} MiB of requests wait for it.",
-                "Ask less often, or serve it with more --replicas.",
-            )
-        now = time.monotonic()
-        number = next(self._numbers)
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
-        if not self._owed:
-            self._heard = now
-        self._owed += 1
-        limit = math.inf if deadline is None else deadline
-        self._transport.writelines((pack_header(kind, number, now, limit, len(body)), body))
-        try:
-            if deadline is None:
-                return await future
-            # asyncio.wait_for costs a task; a timer on the future does not
-            timer = asyncio.get_running_loop().call_later(max(0.0, deadline - now), _expire, future)
-            try:
-                return await future
-            finally:
-                timer.cancel()
-        finally:
-            self._waiting.pop(number, None)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asyncio: connected."""
@@ -113,16 +119,16 @@ class ReplicaLink(asyncio.Protocol):
         """Asyncio: the replica is gone; nobody waits for it in vain."""
         if not self.closed.done():
             self.closed.set_result(None)
-        for future in self._waiting.values():
+        for future in self._owed.values():
             if not future.done():
                 gone = Unavailable("The model's process ended while it worked on the request.")
                 gone.died_with_request = True
                 future.set_exception(gone)
 
     def _deliver(self, frame: Frame) -> None:
-        self._owed -= 1
         self._heard = time.monotonic()
-        future = self._waiting.get(frame.call)
+        future = self._owed.pop(frame.call, None)
+        self.on_less_owed()
         if future is None or future.done():
             return  # too late: the caller has given up
         if frame.kind is FrameKind.ERROR:
@@ -131,6 +137,19 @@ class ReplicaLink(asyncio.Protocol):
             future.set_result(frame.body)
 
 
-def _expire(future: asyncio.Future[bytes]) -> None:
-    if not future.done():
-        future.set_exception(DeadlineExceeded("The model did not answer within the deadline."))
+def too_much(waiting_bytes: int) -> RateLimited:
+    """What somebody is told who asks while so much waits."""
+    return RateLimited(
+        f"The model is asked faster than it answers: {waiting_bytes // 2**20} MiB of requests wait for it.",
+        "Ask less often, or serve it with more --replicas.",
+    )
+
+
+def expire(answer: asyncio.Future[bytes]) -> None:
+    """Its deadline has passed."""
+    if not answer.done():
+        answer.set_exception(DeadlineExceeded("The model did not answer within the deadline."))
+
+
+def _nothing() -> None:
+    """What happens when an answer has come and nobody waits."""

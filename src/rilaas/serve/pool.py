@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 import threading
 import time
@@ -14,9 +15,10 @@ from pathlib import Path
 
 from rilaas.core import ModelRef, RilaasError, Unavailable
 from rilaas.serve.isolation import Launched, launch
+from rilaas.serve.line import Line
 from rilaas.serve.link import ReplicaLink
 from rilaas.serve.log import ReplicaLog
-from rilaas.serve.starting import launched_aside
+from rilaas.serve.starting import launched_aside, to_the_end
 from rilaas.store import Limits, read_model_folder
 
 _log = logging.getLogger("rilaas.serve")
@@ -69,6 +71,7 @@ class Pool:
         self.at_once = 1  # requests that one replica computes at once
         self.sockets = sockets
         self._links: list[ReplicaLink] = []
+        self._line = Line()
         self._watchers: list[asyncio.Task[None]] = []
 
     @property
@@ -89,7 +92,7 @@ class Pool:
     @property
     def in_flight(self) -> int:
         """Requests that wait or are computed, whether somebody waits for their answers or not."""
-        return sum(link.owed for link in self._links)
+        return len(self._line) + sum(link.owed for link in self._links)
 
     async def start(self) -> None:
         """Start all replicas and return when they are ready.
@@ -105,7 +108,7 @@ class Pool:
     async def drain(self, timeout_s: float) -> None:
         """Wait until no request is in flight, at most ``timeout_s``; whoever calls it sends no new ones."""
         until = time.monotonic() + timeout_s
-        while any(link.in_flight for link in self._links) and time.monotonic() < until:
+        while (self._line or any(link.in_flight for link in self._links)) and time.monotonic() < until:
             await asyncio.sleep(_DRAIN_STEP_S)
 
     async def stop(self) -> None:
@@ -115,15 +118,10 @@ class Pool:
         await asyncio.gather(*self._watchers, return_exceptions=True)
 
     async def infer(self, body: bytes, deadline: float | None) -> bytes:
-        """Ask the replica with the fewest calls in flight; see ``Service.infer``."""
+        """Ask the replica that is free first; see ``Service.infer``."""
         if not self._links:
             raise self._down()
-        link = min(self._links, key=lambda each: each.in_flight)
-        try:
-            return await link.infer(body, deadline)
-        finally:
-            if link.closed.done():
-                self._drop(link)
+        return await self._line.infer(body, deadline)
 
     async def metadata(self) -> bytes:
         """The replica's own metadata."""
@@ -161,9 +159,11 @@ class Pool:
         try:
             link = await ReplicaLink.connect(socket)
         except BaseException:
-            await asyncio.to_thread(launched.stop, STOP_GRACE_S)
+            await to_the_end(asyncio.to_thread(launched.stop, STOP_GRACE_S))
             raise
         self._links.append(link)
+        self._line.join(link, launched.at_once if place.replicas > 1 else math.inf)
+        link.closed.add_done_callback(lambda _: self._drop(link))  # before whoever asked it can ask again
         self.reason, self.digest, self.isolation = "", launched.version, launched.isolation
         self.at_once = launched.at_once
         said = f"replica {index} of {place.ref} is ready (pid {launched.process.pid}, {launched.isolation})"
@@ -184,7 +184,7 @@ class Pool:
                     grace_s = 0.0
             finally:
                 self._drop(link)
-                code = await asyncio.to_thread(launched.stop, grace_s)
+                code = await to_the_end(asyncio.to_thread(launched.stop, grace_s))
                 self.log.note(f"replica {index} of {self.served.ref} ended with {_ending(code)}")
             pause_s = FIRST_PAUSE_S if time.monotonic() - born > YOUNG_S else min(LAST_PAUSE_S, 2 * pause_s)
             self.restarts += 1
@@ -213,6 +213,8 @@ class Pool:
     def _drop(self, link: ReplicaLink) -> None:
         if link in self._links:
             self._links.remove(link)
+            self.reason = self.reason or "its process ended"
+            self._line.leave(link, self._down())
         link.close()
 
 

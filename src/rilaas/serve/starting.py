@@ -1,16 +1,19 @@
-"""Starting what takes long, so that it can be broken off: a replica may load its model for a minute."""
+"""Starting what takes long, so that it can be broken off, and ending it, so that it cannot."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from rilaas.serve.launched import Launched
 
+_T = TypeVar("_T")
+
 
 async def launched_aside(launch: Callable[[], Launched]) -> Launched:
-    """Launch a replica in a thread of its own, for which nobody waits when the program ends.
+    """Launch a replica, which may take a minute, in a thread for which nobody waits when the program ends.
 
     Args:
         launch: Blocks until the replica is ready. If this is cancelled meanwhile, the replica is stopped as soon as
@@ -60,4 +63,14 @@ async def all_or_none(starts: list[Awaitable[None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
+    """Wait for something that must not be left halfway: whoever is cancelled meanwhile waits too, and ends then."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
         raise
