@@ -170,7 +170,7 @@ def test_with_constant_times_the_free_slots_are_those_of_first_come_first_served
 
 @given(
     slots=st.integers(1, 4),
-    steps=st.lists(st.tuples(st.sampled_from("send end end resize".split()), st.integers(0, 9)), max_size=60),
+    steps=st.lists(st.tuples(st.sampled_from(["send", "end", "end", "resize"]), st.integers(0, 9)), max_size=60),
     theta=st.floats(0.0, 1.0),
 )
 def test_whatever_happens_as_many_run_as_there_are_slots_and_they_came_first(slots, steps, theta):
