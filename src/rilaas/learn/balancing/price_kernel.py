@@ -3,10 +3,11 @@
 The formulas of what a policy believes and of the network's inputs are those of ``rilaas.balance.marginal_cost``
 (``queue.py``, ``feature.py``), written as loops for the compiler; a test holds the two together.
 
-Arrays are float64. A fleet is ``up``, ``service``, ``down`` (K, N) [s] for K models on N servers, ``slots`` (N,) int64
-and ``theta``, the squared coefficient of variation of service times; ``rates`` (K,) are arrivals [1/s]. A state is
-``jobs`` (5, N, Q), what is outstanding in the order of sending; ``counts`` (N,) int64; ``free`` (N, C), when the real
-slots come free [s]; and ``flow`` (3, N): work placed lately, when it was counted, and over which window [s].
+Arrays are float64. A fleet is ``up``, ``service``, ``down`` (K, N) [s] for K models on N servers, ``slots`` (N,)
+int64 and ``theta``, the squared coefficient of variation of service times; ``rates`` (K,) are arrivals [1/s]. A
+state is ``jobs`` (5, N, Q), what is outstanding in the order of sending; ``counts`` (N,) int64; ``free`` (N, C),
+when the real slots come free [s]; and ``flow`` (3, N): work placed lately, when it was counted, and over which
+window [s].
 """
 
 from __future__ import annotations
