@@ -108,6 +108,7 @@ class Memory:
             speed.add(outcome.compute_s, max(0.0, outcome.latency_s - outcome.compute_s - waited_s))
         else:
             speed.add(max(outcome.latency_s - waited_s, 0.1 * outcome.latency_s), 0.0)
+        speed.at_s = self.now
         server.settle()
         factor = speed.service.jumped
         if 1.0 / _JUMP < factor < _JUMP:

@@ -26,6 +26,7 @@ from rilaas.balance.marginal_cost.memory import Memory
 from rilaas.balance.marginal_cost.price import Price, read_price
 from rilaas.balance.marginal_cost.queue import FOUND, WAITS, Queue
 from rilaas.balance.marginal_cost.server import SHARED, Server
+from rilaas.balance.marginal_cost.state import restore_state, write_state
 from rilaas.balance.protocol import WARM_UP, Outcome, Request, ServerView, Weighing, candidates
 
 if TYPE_CHECKING:
@@ -183,6 +184,14 @@ class MarginalCost:
         view, shared = self._view(request.model, left)
         own = self._own(view, left, "" if shared else request.model, request.at_s)
         return {each.name: 0.0 if view.is_unknown[i] else float(own[i]) for i, each in enumerate(left)}
+
+    def state(self) -> bytes:
+        """What it knows of servers and models, for ``restore``."""
+        return write_state(self._memory)
+
+    def restore(self, state: bytes) -> None:
+        """Go on from a state; see ``restore_state``."""
+        restore_state(self._memory, state)
 
     def _view(self, model: str, left: Sequence[ServerView]) -> tuple[View, bool]:
         """The servers as this model sees them, and whether it shares all their queues with other models."""

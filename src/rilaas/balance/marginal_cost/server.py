@@ -13,7 +13,7 @@ from rilaas.balance.protocol import LoadReport
 SHARED: Final = ""  # the key of slots that all models share
 UP_SHARE = 0.65  # of the time outside the server: images go up, and small answers come down
 _FIRST_SLOTS = 2  # believed of a server that does not say
-_MOST_SLOTS = 64
+MOST_SLOTS = 64
 _SETTLED = 6  # answers before their scatter is believed
 _FIRST_THETA = 0.1
 _NO_SLACK_S = 10.0  # where nothing is known
@@ -34,14 +34,16 @@ class Speed:
         service: Of the time in the model [s].
         network: Of the rest of a round trip, without waiting [s].
         usual_s: What both take together when the server is well [s]: the mean, but slow to rise.
+        at_s: When the last answer came [s].
     """
 
-    __slots__ = ("network", "service", "usual_s")
+    __slots__ = ("at_s", "network", "service", "usual_s")
 
     def __init__(self) -> None:
         self.service = Mean()
         self.network = Mean()
         self.usual_s = math.inf
+        self.at_s = 0.0
 
     def add(self, service_s: float, network_s: float) -> None:
         """Learn from one answer."""
@@ -153,7 +155,7 @@ class Server:
         if not report.slots or report.slots is self._told:
             return False
         self._told = report.slots
-        told = {model: min(max(1, slots), _MOST_SLOTS) for model, slots in report.slots.items()}
+        told = {model: min(max(1, slots), MOST_SLOTS) for model, slots in report.slots.items()}
         changed = (SHARED in told) != (SHARED in self.slots)
         self.slots, self.tells_slots = told, True
         for key, queue in self.queues.items():
@@ -168,7 +170,7 @@ class Server:
         no more slots than there were others when it was sent.
         """
         if queue_s <= _WAITED_S and ahead + 1 > queue.slots:
-            queue.resize(min(ahead + 1, _MOST_SLOTS))
+            queue.resize(min(ahead + 1, MOST_SLOTS))
         elif queue_s > _WAITED_S and 0 < found < queue.slots:
             queue.resize(found)
 
