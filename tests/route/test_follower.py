@@ -4,7 +4,7 @@ import asyncio
 
 import numpy as np
 
-from rilaas.balance import make_balancer
+from rilaas.balance import RoundRobin, make_balancer, registry
 from rilaas.route.access import Grant, Registered, RobotAccess, SourceStatus
 from rilaas.route.fleet import read_fleet
 from rilaas.route.follower import FleetFollower
@@ -39,13 +39,13 @@ class Access:
     def __init__(self):
         self.table = read_fleet([], {"servers": [], "models": {}})
 
-    def set(self, **ports):
+    def set(self, balancer="", **ports):
         servers = [
             {"name": name.replace("_", "-"), "kind": "edge", "address": f"127.0.0.1:{port}", "insecure": True}
             for name, port in ports.items()
         ]
         names = [row["name"] for row in servers]
-        self.table = read_fleet([], {"servers": servers, "models": {"a/m": {"servers": names}}})
+        self.table = read_fleet([], {"servers": servers, "models": {"a/m": {"servers": names, "balancer": balancer}}})
 
     def find(self, kid):
         return Registered(RobotAccess("alice/lab", {"a/m": Grant()}), None)
@@ -106,6 +106,26 @@ def test_servers_come_and_go_with_the_table():
         access.set(edge_2=port_b)
         await until(lambda: len(interceptor.servers) == 1)
         assert {await ask() for _ in range(4)} == {"b"}
+
+    following(act)
+
+
+def test_a_policy_that_could_not_be_made_is_made_when_the_table_changes(monkeypatch, caplog):
+    async def act(access, interceptor, follower, serve, ask):
+        _, port = await serve("a")
+        access.set(edge_1=port, balancer="soon")
+        await follower.start()
+        for _ in range(3):
+            await ask()
+        assert "soon" not in [policy.name for policy in interceptor.balancers.all()]
+        assert caplog.text.count("go by the default") == 1, "it is not tried with every request"
+        monkeypatch.setattr(registry, "BALANCERS", {**registry.BALANCERS, "soon": lambda setting: RoundRobin()})
+        await ask()
+        assert "soon" not in [policy.name for policy in interceptor.balancers.all()]
+        access.set(edge_1=port, balancer="soon")
+        await until(lambda: not interceptor.balancers._failed)
+        await ask()
+        assert interceptor.decisions.last()[0].balancer == "soon"
 
     following(act)
 

@@ -18,7 +18,8 @@ _log = logging.getLogger("rilaas.route")
 class Balancers:
     """One policy for all models that name the same one: it sees all that they have on a server.
 
-    What it has learned is kept as long as the interceptor runs.
+    What it has learned is kept as long as the interceptor runs. A model whose policy cannot be made goes by the
+    default until the table changes.
 
     Args:
         default: For models that the table does not name; what it was made of, and itself.
@@ -38,30 +39,33 @@ class Balancers:
         self._failures, self._make, self._states = failures, make, states
         self._default = self._guarded(spec, balancer)
         self._made = {spec: self._default}
+        self._failed: set[str] = set()
 
     def of(self, route: ModelRoute | None) -> Guarded:
         """The policy of a model by its route."""
-        if route is None or not route.balancer:
+        if route is None or not route.balancer or route.balancer in self._failed:
             return self._default
         return self._made.get(route.balancer) or self._new(route.balancer)
 
     def all(self) -> Iterable[Guarded]:
-        """Those in use, none twice."""
-        return {id(each): each for each in self._made.values()}.values()
+        """Those in use."""
+        return list(self._made.values())
+
+    def try_again(self) -> None:
+        """The table has changed: what could not be made is made when it is asked for next, if it can be."""
+        self._failed.clear()
 
     def _new(self, spec: str) -> Guarded:
         try:
-            made = self._guarded(spec, self._make(spec))
+            made = self._made[spec] = self._guarded(spec, self._make(spec))
+            return made
         except RilaasError as error:
             _log.error("models with the balancing policy %r go by the default: %s", spec, error)
-            made = self._default
         except Exception as error:
             _log.error("models with the balancing policy %r go by the default", spec, exc_info=error)
-            made = self._default
-        if made is self._default:
-            self._failures.inc(balancer=named(spec)[:_LONGEST], kind="make")
-        self._made[spec] = made
-        return made
+        self._failures.inc(balancer=named(spec)[:_LONGEST], kind="make")
+        self._failed.add(spec)
+        return self._default
 
     def _guarded(self, spec: str, balancer: Balancer) -> Guarded:
         guarded = Guarded(named(spec), balancer, self._failures)

@@ -64,6 +64,7 @@ class FleetFollower:
         if fleet is None or fleet is self._seen:
             return
         self._seen = fleet
+        self._interceptor.balancers.try_again()
         for name in [name for name in self._wanted if name not in fleet.servers]:
             del self._wanted[name]
             self._leave(name)
