@@ -16,8 +16,8 @@ from tests.balance.marginal_cost.talk import layers
 
 pytest.importorskip("numba")
 
-from rilaas.learn.balancing import price_kernel as kernel  # noqa: E402
-from rilaas.learn.balancing.price_system import random_system  # noqa: E402
+from rilaas.learn.balancing import price_kernel as kernel
+from rilaas.learn.balancing.price_system import random_system
 
 
 class Twins:

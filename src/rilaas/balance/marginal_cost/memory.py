@@ -68,6 +68,8 @@ class Memory:
             queue = server.queues[key] = Queue(server.slots_of(key), self.table.add_column())
             self.refresh(server, queue)
             self._guess(server)
+            if key == SHARED:
+                self.table.write_crowd(queue.column, server.crowd.last, server.crowd.mean, server.crowd.heard_s)
         return queue
 
     def refresh(self, server: Server, queue: Queue) -> None:
