@@ -56,8 +56,8 @@ class Speed:
 
     @property
     def slowed(self) -> float:
-        """How many times longer it takes than usual; 1 as long as nobody can be sure."""
-        is_known = self.service.is_sure and not math.isinf(self.usual_s)
+        """How many times longer it takes than usual; 1 as long as nobody is sure what is usual."""
+        is_known = self.service.count > 0 and not math.isinf(self.usual_s)
         return (self.service.value + self.network.value) / self.usual_s if is_known else 1.0
 
     def hope(self) -> None:
