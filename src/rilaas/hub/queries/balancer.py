@@ -28,7 +28,7 @@ DESCRIPTIONS: Mapping[str, str] = {
     "prequal": "Few requests in flight first, then low latency, by what servers say of themselves.",
     "shortest_expected_delay": "The shortest delay to be expected, by rates that are learned on line.",
     "q_learning": "The study's Q-learning, one agent a model.",
-    "marginal_cost": "The shortest delay plus what the placement costs the requests to come; learned.",
+    "marginal_cost": "The shortest expected delay plus a learned price: what the requests to come lose by it.",
 }
 _SHOWN = 8
 
