@@ -37,7 +37,7 @@ ORDER = (2, 3, 4, 8, 11, 12, 14, 0, 1, 5, 6, 7, 9, 10, 13, 15)  # of ``NAMES`` i
 _LOGARITHMS = 7
 MOST_GAIN = 20.0  # mean service times: what a server without an alternative is preferred by
 _FADES = 0.3  # service times in which what a report showed of others has faded to their average; found by simulation
-_SCATTER = 2.0  # standard deviations of others' number, were it Poisson; the same
+_SCATTER = 1.0  # standard deviations of others' number, were it Poisson
 _SETTLED_S = 0.1  # rates of arrival are taken for constant that long
 
 
@@ -60,10 +60,12 @@ class View:
         self.is_unknown = unknown[row] > 0.0
         self.has_unknown = bool(self.is_unknown.any())
         self.slots = table.state[row_of.SLOTS, columns]
+        self._size_in_flight = (self.service**2).sum(0) / self.service.sum(0)
         self.mean_service = np.maximum(self.service.mean(0), 1e-3)
         self._size_per_slot = self.size / self.slots
         k, n = self.up.shape
         self._settled_until = -np.inf
+        self.load = 0.0
         self._sums = np.ones((4, k, n))
         self._sums[2] = self.service
         self._total = 1.0
@@ -160,18 +162,21 @@ class View:
         self._settled_until = now + _SETTLED_S
         self._rates = rates[:, None]
         self._total = max(float(rates.sum()), 1e-9)
+        # Of a request that is met on a server: long ones are met more often than they are sent.
+        self._size_in_flight = (rates @ self.service**2) / np.maximum(rates @ self.service, 1e-9)
         tau = np.maximum(rates @ self.service / self._total, 1e-6)
         self._per_tau, self._per_slot_tau = 1.0 / tau, 1.0 / tau / self.slots
         self._most_gain, self._twentieth = MOST_GAIN * tau, 0.05 * tau
         room = float(self.slots.sum())
         self.x[9] = np.clip(np.log(self.size / tau), -4.0, 4.0)
         self.x[10] = 1.0 / self.slots
-        self.x[13] = min(float(rates @ (self.service @ self.slots)) / room / room, 3.0)
+        self.load = min(float(rates @ (self.service @ self.slots)) / room / room, 3.0)
+        self.x[13] = self.load
 
     def _add(self, others: Floats, *, guessed: bool) -> None:
         """Count requests of which nobody knows when they came: they drain as if service had no memory."""
         state, slots = self.state, self.slots
-        size = self.service.mean(0)
+        size = self._size_in_flight
         state[row_of.DRAINED] += others * size / slots
         state[row_of.WORK] += others * size
         there = state[row_of.COUNT] + others

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 _OUT = 1e6  # seconds: what a server that should be left alone costs, so that it is the last choice and still one
-_STANDS_FOR = 2.0  # requests of every other interceptor; found by simulation
+_FADES_FROM, _FADING, _LEAST_TRUST = 0.8, 4.5, 0.1  # loads; from 0.8 to 1 the price fades to a tenth
+_MIRRORED = 0.5  # how far others' requests are taken to be where one's own are; found by simulation
 _MOST_VIEWS = 256
 _MOST_SENT = 4096  # without an outcome: the oldest never get one
 _RULE = "The smallest own_s + price_s: own expected delay plus what the placement costs the requests to come."
@@ -48,6 +49,11 @@ _RULES = {
 @functools.cache
 def _shipped() -> Price:
     return read_price()
+
+
+def _trust(load: float) -> float:
+    """How much of the price counts: near overload rollouts that end too early make it too high, so it fades."""
+    return min(1.0, max(_LEAST_TRUST, 1.0 - _FADING * (load - _FADES_FROM)))
 
 
 class MarginalCost:
@@ -95,6 +101,7 @@ class MarginalCost:
         if level == PRICED and self._price is not None and len(left) > 1:
             rates = self._arrivals(view) if view.needs_rates(now) else None
             price = view.size * self._price(view.inputs(now, rates, memory.clients))
+            price *= _trust(view.load)
         else:
             price = np.zeros(len(left))
         total = own + price if level < COUNTING else view.state[column.COUNT] + _OUT * (own >= _OUT)
@@ -221,9 +228,9 @@ class MarginalCost:
 
         Others' requests count too. Where the interceptor counts more than was placed here, it knows them. Else
         servers' reports tell: what one showed fades to the average while it ages and the request goes up. It cannot
-        show what is still on its way, and whoever takes it for the present goes where everybody goes. So each own
-        request stands for some of every other interceptor too (as in C3's concurrency compensation): they see the
-        same and do the same.
+        show what is still on its way, and whoever takes it for the present goes where everybody goes. So others'
+        requests are sought half where they are on average, and half where one's own are (C3's concurrency
+        compensation): other interceptors see the same and do the same.
         """
         memory = self._memory
         if model:
@@ -239,5 +246,6 @@ class MarginalCost:
         for each in left:
             if each.report is not None:
                 memory.hear(memory.servers[each.name], each.report)
-        crowd = view.crowd(memory.table, now) + _STANDS_FOR * (memory.clients - 1) * own
+        mirrored = (memory.clients - 1) * own
+        crowd = view.crowd(memory.table, now) * (1.0 - _MIRRORED) + mirrored * _MIRRORED
         return view.look(memory.table, now, crowd, guessed=True)
