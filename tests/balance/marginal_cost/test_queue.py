@@ -135,12 +135,12 @@ def test_outcomes_that_never_come_do_not_fill_it_for_ever_nor_stop_those_that_wa
     assert queue.ends_s < math.inf
 
 
-def test_a_job_knows_how_many_it_found_and_how_many_of_them_are_left():
-    queue = queue_of(2, *[(0.0, 1.0)] * 4)
-    queue.end(1, 1.0)
-    assert queue.jobs[3][FOUND] == 3
-    assert queue.ahead(3) == 2
-    assert queue.ahead(0) == 0
+def test_a_job_knows_how_many_it_found_when_it_arrived():
+    queue = queue_of(2, (0.0, 1.0), (0.1, 1.0), (2.0, 1.0))
+    assert [job[FOUND] for job in queue.jobs.values()] == [0, 1, 2]
+    queue.end(0, 1.5)
+    queue.has_left(1.0)
+    assert [job[FOUND] for job in queue.jobs.values()] == [1, 1]  # the second was there with it, the third came later
 
 
 def test_who_is_on_the_server_by_a_time_is_counted():

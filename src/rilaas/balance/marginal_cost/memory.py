@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rilaas.balance.marginal_cost.estimate import Rate
 from rilaas.balance.marginal_cost.queue import Queue
 from rilaas.balance.marginal_cost.server import SHARED, UP_SHARE, Server
-from rilaas.balance.marginal_cost.table import Table
+from rilaas.balance.marginal_cost.table import SLOTS, Table
 from rilaas.balance.protocol import LoadReport, Outcome
 
 _JUMP = 1.3  # a change of at least this factor holds for all models of a server
@@ -83,6 +83,9 @@ class Memory:
         """A server's report: its slots, and what others have there."""
         if server.heard(report):
             self._drop_queues(server)
+        for queue in server.queues.values():
+            if queue.slots != self.table.state[SLOTS, queue.column]:
+                self.refresh(server, queue)
         crowd = server.crowd
         if report.heard_s <= crowd.heard_s:
             return

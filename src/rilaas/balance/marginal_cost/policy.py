@@ -37,7 +37,7 @@ _OUT = 1e6  # seconds: what a server that should be left alone costs, so that it
 _FADES_FROM, _FADING, _LEAST_TRUST = 0.8, 4.5, 0.1  # loads; from 0.8 to 1 the price fades to a tenth
 _MIRRORED = 0.5  # how far others' requests are taken to be where one's own are; found by simulation
 _MOST_VIEWS = 256
-_MOST_SENT = 4096  # without an outcome: the oldest never get one
+_MOST_SENT, _LOST_S = 4096, 300.0  # requests, seconds
 _RULE = "The smallest own_s + price_s: own expected delay plus what the placement costs the requests to come."
 _RULES = {
     PRICED: _RULE,
@@ -112,8 +112,7 @@ class MarginalCost:
         queue = memory.queue(server, model)
         size, wait = float(view.size[best]), float(view.waits[view.row, best] - penalty[best])
         queue.send(id(request), now + float(view.up[view.row, best]), size, wait)
-        if len(self._sent) >= _MOST_SENT:
-            self._give_up()
+        self._give_up_lost(now)
         self._sent[id(request)] = (request, server, queue, float(own[best]))
         memory.table.count_work(queue.column, now, size, float(view.mean_service[best]))
         memory.refresh(server, queue)
@@ -133,10 +132,14 @@ class MarginalCost:
             penalty += _OUT * (view.is_unknown & (self._memory.table.state[column.COUNT, view.columns] > 0.0))
         return penalty
 
-    def _give_up(self) -> None:
-        """The oldest request gets no outcome any more."""
-        key = next(iter(self._sent))
-        request, server, queue, _ = self._sent.pop(key)
+    def _give_up_lost(self, now: float) -> None:
+        """Outcomes that did not come in so long, or behind so many, never will."""
+        if not self._sent:
+            return
+        key, (request, server, queue, _) = next(iter(self._sent.items()))
+        if now - request.at_s < _LOST_S and len(self._sent) < _MOST_SENT:
+            return
+        del self._sent[key]
         queue.end(key, self._memory.now)
         if server.queues.get(server.station(request.model)) is queue:
             self._memory.refresh(server, queue)
@@ -154,12 +157,13 @@ class MarginalCost:
                 memory.learn(server, outcome, 0.0)
             return
         _, server, queue, expected_s = sent
-        ahead = 0 if server.tells_slots else queue.ahead(id(request))
         job = queue.end(id(request), memory.now)
+        if not server.tells_slots:
+            queue.has_left(memory.now - server.speed(request.model).down_s)
         if outcome.status == "ok":
             server.answered()
             if job is not None and outcome.queue_s is not None and not server.tells_slots and memory.clients <= 1:
-                server.guess_slots(queue, ahead, int(job[FOUND]), outcome.queue_s)
+                server.guess_slots(queue, int(job[FOUND]), outcome.queue_s)
             if expected_s < _OUT:
                 self._guard.compare(expected_s, outcome.latency_s)
             memory.learn(server, outcome, 0.0 if job is None else job[WAITS])

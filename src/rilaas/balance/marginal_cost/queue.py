@@ -77,9 +77,11 @@ class Queue:
                     break
         return job
 
-    def ahead(self, key: Hashable) -> int:
-        """How many jobs that were sent before this one are still there."""
-        return next((place for place, each in enumerate(self.jobs) if each == key), 0)
+    def has_left(self, left_s: float) -> None:
+        """One of them left the server: who arrives later does not find it."""
+        for job in self.jobs.values():
+            if job[ARRIVES] >= left_s:
+                job[FOUND] -= 1
 
     def arrived(self, by_s: float) -> int:
         """How many of the jobs are on the server by a time."""

@@ -60,6 +60,11 @@ class Speed:
         is_known = self.service.count > 0 and not math.isinf(self.usual_s)
         return (self.service.value + self.network.value) / self.usual_s if is_known else 1.0
 
+    @property
+    def down_s(self) -> float:
+        """How long answers come down [s]; 0 where nothing is known."""
+        return (1.0 - UP_SHARE) * self.network.value if self.network.count else 0.0
+
     def hope(self) -> None:
         """Take it for as fast as usual, until the next answer says otherwise."""
         factor = self.slowed
@@ -163,14 +168,13 @@ class Server:
                 queue.resize(slots)
         return changed
 
-    def guess_slots(self, queue: Queue, ahead: int, found: int, queue_s: float) -> None:
-        """Learn the slots from a request that is answered: it waited, or it did not.
+    def guess_slots(self, queue: Queue, found: int, queue_s: float) -> None:
+        """Learn the slots from a request that found so many others on the server: it waited, or it did not.
 
-        Without a wait there is a slot for it and each that was sent before and is still there; with one, there are
-        no more slots than there were others when it was sent.
+        Without a wait there is a slot for it and each of them; with one, there are no more slots than others.
         """
-        if queue_s <= _WAITED_S and ahead + 1 > queue.slots:
-            queue.resize(min(ahead + 1, MOST_SLOTS))
+        if queue_s <= _WAITED_S and found + 1 > queue.slots:
+            queue.resize(min(found + 1, MOST_SLOTS))
         elif queue_s > _WAITED_S and 0 < found < queue.slots:
             queue.resize(found)
 
