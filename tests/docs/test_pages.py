@@ -83,8 +83,8 @@ def test_the_model_folder_of_the_page_is_valid(tmp_path):
 
 
 def test_the_configuration_of_the_serving_page_is_valid(tmp_path):
-    route, access = blocks("docs/serving.md", "toml")
-    (tmp_path / "route.toml").write_text(route)
+    route, access, options = blocks("docs/serving.md", "toml")
+    (tmp_path / "route.toml").write_text(f"{route}\n{options}")
     assert [server.name for server in read_route_config(tmp_path / "route.toml").servers] == ["edge-1", "cloud-1"]
     key = generate_key(tmp_path / "id").public
     (tmp_path / "access.toml").write_text(access.replace("ssh-ed25519 AAAA... lab-1", key.line))

@@ -90,7 +90,12 @@ def test_values_never_leave_their_plot():
 
 @pytest.mark.parametrize(
     ("models", "edges"),
-    [([], EDGES), ([timeline()], EDGES[:1]), ([timeline()], EDGES[:-1]), ([timeline(policies=tuple("abcdef"))], EDGES)],
+    [
+        ([], EDGES),
+        ([timeline()], EDGES[:1]),
+        ([timeline()], EDGES[:-1]),
+        ([timeline(policies=tuple("abcdef"))], EDGES),
+    ],
     ids=["no model", "no bin", "other bins", "too many policies"],
 )
 def test_what_cannot_be_drawn_is_refused(models, edges):
