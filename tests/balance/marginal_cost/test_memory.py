@@ -1,6 +1,7 @@
 """What is remembered is bounded, whatever comes and goes."""
 
 import gc
+import time
 
 import pytest
 
@@ -14,6 +15,12 @@ def ask_and_answer(balancer, model, names, now, service_s=0.1):
     server = balancer.choose(request, [ServerView(name) for name in names])
     balancer.observe(Outcome(request, server, "ok", service_s, 0.0, service_s, now + service_s))
     return server
+
+
+def warmed_up(balancer, model, now, service_s=0.1):
+    """An answer of server s that nobody waited for."""
+    request = Request(model, WARM_UP, at_s=now)
+    balancer.observe(Outcome(request, "s", "ok", service_s, 0.0, service_s, now))
 
 
 def sizes(balancer):
@@ -59,6 +66,22 @@ def test_models_that_come_and_go_for_ever_are_forgotten(own_queues):
         assert found[name] <= 256, name
     assert found["columns"] <= 1024
     assert found["views"] <= 260
+
+
+def test_a_server_that_changes_may_know_more_models_than_there_is_room_for():
+    before = MarginalCost()
+    now = time.monotonic()  # what is kept is stamped by it
+    for index in range(256):
+        warmed_up(before, f"old{index}", now)
+    balancer = MarginalCost()
+    balancer.restore(before.state())
+    for index in range(10):
+        warmed_up(balancer, f"new{index}", now)
+    for turn in range(40):
+        warmed_up(balancer, "new0", now + turn, 0.1 if turn < 20 else 0.5)
+    assert len(balancer._memory.rows) == 256
+    expected = balancer.expected_s(Request("new0", at_s=now + 40.0), [ServerView("s")])
+    assert expected["s"] == pytest.approx(0.5, rel=0.01)
 
 
 def test_the_model_that_is_asked_for_most_is_remembered():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rilaas.balance.marginal_cost.estimate import Rate
 from rilaas.balance.marginal_cost.queue import Queue
@@ -49,8 +49,7 @@ class Memory:
                 self.rates.append(Rate())
                 self.table.grow_rows(row + 1)
             self.rows[model] = row
-            for server in self.servers.values():
-                self._guess(server)
+            self._guess(self.servers.values())
         return row
 
     def server(self, name: str) -> Server:
@@ -67,7 +66,7 @@ class Memory:
         if queue is None:
             queue = server.queues[key] = Queue(server.slots_of(key), self.table.add_column())
             self.refresh(server, queue)
-            self._guess(server)
+            self._guess([server])
             if key == SHARED:
                 self.table.write_crowd(queue.column, server.crowd.last, server.crowd.mean, server.crowd.heard_s)
         return queue
@@ -124,8 +123,7 @@ class Memory:
         if server.look_again(self.now):
             self._doubted.add(outcome.server)
         if speed.service.count == 1:
-            for each in self.servers.values():
-                self._guess(each)
+            self._guess(self.servers.values())
 
     def try_again(self) -> None:
         """Take servers that became slow for as fast as they were once their time is up: a request will tell."""
@@ -162,8 +160,10 @@ class Memory:
         return row
 
     def _write_all(self, server: Server) -> None:
-        for model in server.speeds:
-            self._write(server, self.row(model), model)
+        for model in list(server.speeds):  # a row for one may cost another its own
+            row = self.row(model)
+            if model in server.speeds:
+                self._write(server, row, model)
 
     def _write(self, server: Server, row: int, model: str) -> None:
         speed, queue = server.speeds[model], server.queues.get(server.station(model))
@@ -174,20 +174,28 @@ class Memory:
         up_s = UP_SHARE * network_s
         self.table.write_times(row, queue.column, up_s, max(service_s, 1e-6), network_s - up_s, guessed=guessed)
 
-    def _guess(self, server: Server) -> None:
-        """Fill in what a server is not known for: it is taken for as good as the best that is known."""
-        for model, row in self.rows.items():
-            queue, speed = server.queues.get(server.station(model)), server.speeds.get(model)
-            if queue is None:
-                continue
-            if speed is not None and speed.service.count > 0:
-                self._write(server, row, model)
-                continue
-            known = [each.speeds[model] for each in self.servers.values() if model in each.speeds]
-            known = [each for each in known if each.service.count > 0]
-            service = min((each.service.value for each in known), default=_GUESS_S)
-            network = min((each.network.value for each in known), default=0.0)
-            self._write_cell(row, queue, network, service, guessed=True)
+    def _guess(self, servers: Iterable[Server]) -> None:
+        """Fill in what servers are not known for: they are taken for as good as the best that is known."""
+        best: dict[str, tuple[float, float]] = {}
+        for server in servers:
+            for model, row in self.rows.items():
+                queue, speed = server.queues.get(server.station(model)), server.speeds.get(model)
+                if queue is None:
+                    continue
+                if speed is not None and speed.service.count > 0:
+                    self._write(server, row, model)
+                    continue
+                if model not in best:
+                    best[model] = self._best(model)
+                network_s, service_s = best[model]
+                self._write_cell(row, queue, network_s, service_s, guessed=True)
+
+    def _best(self, model: str) -> tuple[float, float]:
+        """The shortest network and service times of a model that are known of any server [s]."""
+        known = [each.speeds[model] for each in self.servers.values() if model in each.speeds]
+        known = [each for each in known if each.service.count > 0]
+        network_s = min((each.network.value for each in known), default=0.0)
+        return network_s, min((each.service.value for each in known), default=_GUESS_S)
 
     def _drop_queues(self, server: Server) -> None:
         for queue in server.queues.values():
