@@ -21,14 +21,12 @@ class Guard:
 
     Attributes:
         level: ``PRICED``, ``SELFISH`` (own delay alone) or ``COUNTING`` (least connections).
-        faults: How often the policy itself failed since the start.
     """
 
-    __slots__ = ("_count", "_expected_s", "_measured_s", "faults", "level")
+    __slots__ = ("_count", "_expected_s", "_measured_s", "level")
 
     def __init__(self) -> None:
         self.level = PRICED
-        self.faults = 0
         self._count = 0
         self._expected_s = self._measured_s = 0.0
 

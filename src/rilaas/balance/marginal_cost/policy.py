@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rilaas.balance.marginal_cost import table as column
 from rilaas.balance.marginal_cost.feature import View
-from rilaas.balance.marginal_cost.guard import COUNTING, PRICED, Guard
+from rilaas.balance.marginal_cost.guard import COUNTING, PRICED, SELFISH, Guard
 from rilaas.balance.marginal_cost.memory import Memory
 from rilaas.balance.marginal_cost.price import Price, read_price
 from rilaas.balance.marginal_cost.queue import FOUND, WAITS, Queue
@@ -38,10 +38,9 @@ _FADES_FROM, _FADING, _LEAST_TRUST = 0.8, 4.5, 0.1  # loads; from 0.8 to 1 the p
 _MIRRORED = 0.5  # how far others' requests are taken to be where one's own are; found by simulation
 _MOST_VIEWS = 256
 _MOST_SENT, _LOST_S = 4096, 300.0  # requests, seconds
-_RULE = "The smallest own_s + price_s: own expected delay plus what the placement costs the requests to come."
 _RULES = {
-    PRICED: _RULE,
-    1: "The smallest own_s: expectations were off, so the price is left out.",
+    PRICED: "The smallest own_s + price_s: own expected delay plus what the placement costs the requests to come.",
+    SELFISH: "The smallest own_s: expectations were off, so the price is left out.",
     COUNTING: "The fewest requests in flight: expectations were far off.",
 }
 
