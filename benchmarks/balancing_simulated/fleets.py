@@ -23,7 +23,7 @@ INTERCEPTORS = (
 )
 """Robots, servers, interceptors, and how long the run is [s]."""
 
-_MOST_REPORTED = 3000  # robots times interceptors: above it the reports take more time than the requests
+_MOST_REPORTED = 10_000  # robots times interceptors: above it the reports take more time than the requests
 SERVERS, LOADS = (2, 4, 8, 16), (0.7, 0.85)
 _OPEN_S = {2: 120.0, 4: 90.0, 8: 60.0, 16: 40.0}
 
