@@ -42,6 +42,13 @@ class Mean:
         return max(math.sqrt(self.variance), _FLOOR * abs(self.value))
 
     @property
+    def hoped(self) -> float:
+        """The mean less one standard error: who is hardly known is tried, and so known better (optimism)."""
+        if self.count < 2:
+            return self.value
+        return max(self.value - self.deviation / math.sqrt(self.count), 0.5 * self.value)
+
+    @property
     def is_sure(self) -> bool:
         """Whether the mean is known to within a tenth (one standard error)."""
         return self.count > 1 and self.deviation <= 0.1 * abs(self.value) * math.sqrt(self.count)

@@ -168,7 +168,7 @@ class Memory:
     def _write(self, server: Server, row: int, model: str) -> None:
         speed, queue = server.speeds[model], server.queues.get(server.station(model))
         if queue is not None and speed.service.count > 0:
-            self._write_cell(row, queue, speed.network.value, speed.service.value, guessed=False)
+            self._write_cell(row, queue, speed.network.value, speed.service.hoped, guessed=False)
 
     def _write_cell(self, row: int, queue: Queue, network_s: float, service_s: float, *, guessed: bool) -> None:
         up_s = UP_SHARE * network_s
