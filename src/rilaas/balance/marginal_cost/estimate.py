@@ -46,7 +46,7 @@ class Mean:
         """The mean less one standard error: who is hardly known is tried, and so known better (optimism)."""
         if self.count < 2:
             return self.value
-        return max(self.value - self.deviation / math.sqrt(self.count), 0.5 * self.value)
+        return max(self.value - math.sqrt(self.variance / self.count), 0.5 * self.value)
 
     @property
     def is_sure(self) -> bool:
