@@ -5,7 +5,7 @@
 Experiments: ``presets`` (four clusters of the RILaaS document's Table I under its thirteen profiles; both readings of
 its baselines; what overloads), ``robots`` (1 to 1,000 in closed loop), ``interceptors`` (1 to 100 that do not know of
 each other), ``servers`` (2 to 16 near their limit), ``disturbances``. The same seeds give the same tables; with 20
-they take about 20 minutes on one core, and --workers divides that. ``--trained FOLDER`` adds policies that were
+they take about 15 minutes on one core, and --workers divides that. ``--trained FOLDER`` adds policies that were
 trained for a cluster, from files called ``NAME-CLUSTER.*`` such as ``q_learning-rilaas-4-8.npz``.
 """
 
