@@ -1,7 +1,8 @@
 """Which server answers a request: the load-balancing policies, one per file.
 
-Takes a request and what is known of the servers; returns a server's name. No I/O, no clock, no threads.
-Imports core only.
+Takes a request and what is known of the servers; returns a server's name. A choice does no I/O, reads no
+clock and starts no thread: files are read where a policy is made, the clock where its state is kept.
+Imports core and numpy only; ``comparison`` imports report too.
 """
 
 from rilaas.balance.c3 import C3

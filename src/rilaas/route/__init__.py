@@ -1,7 +1,8 @@
 """The request interceptor: robots' requests in, each forwarded to the server that will answer soonest.
 
 Authenticates by SSH-key tokens, authorizes by robot and model, limits rates, balances, retries.
-A process at the edge, or a part of the robot's client. Imports serve's front, balance, wire, observe, core.
+A process at the edge, or a part of the robot's client. Imports serve (never a replica's part), store, balance,
+wire, observe, core.
 """
 
 from rilaas.route.access import (

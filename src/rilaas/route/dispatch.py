@@ -214,11 +214,10 @@ class Dispatcher:
     def _begin(self, job: _Job, views: list[ServerView], tried: frozenset[str], why: str) -> _Sent:
         """Choose a server; whoever calls this sees to it that ``_end`` follows."""
         now_s = time.monotonic()
-        left_s = float("inf") if job.deadline is None else job.deadline - now_s
         request_id = job.decision.request_id
         if request_id == WARM_UP:
             request_id = ""  # a robot does not call itself one
-        request = Request(job.target.model, request_id, left_s, tried, now_s)
+        request = Request(job.target.model, request_id, _left_s(job.deadline), tried, now_s)
         choice = job.balancer.choose(request, views)
         server = self._servers[choice.server]
         server.sent(request.model)
