@@ -45,7 +45,7 @@ class WarmUps:
         self, servers: Mapping[str, Server], balancers: Balancers, fleet: Callable[[], Fleet | None]
     ) -> None:
         self._servers, self._balancers, self._fleet = servers, balancers, fleet
-        self._done: set[tuple[int, str]] = set()  # server (by identity: one that moved is new) and model
+        self._done: set[tuple[Server, str]] = set()  # one that moved is another server
         self._running: dict[Server, asyncio.Task[None]] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -68,7 +68,7 @@ class WarmUps:
     def look(self) -> None:
         """Begin a warm-up on each server that has something new and nothing to do."""
         fleet = self._fleet()
-        known = {id(server) for server in self._servers.values()}
+        known = set(self._servers.values())
         self._done = {each for each in self._done if each[0] in known}
         for server in self._servers.values():
             if server in self._running or server.in_flight or not server.breaker.allows():
@@ -77,7 +77,7 @@ class WarmUps:
                 continue
             model = self._next(server, fleet)
             if model is not None:
-                self._done.add((id(server), model))
+                self._done.add((server, model))
                 task = self._running[server] = asyncio.ensure_future(self._warm_up(server, model, fleet))
                 task.add_done_callback(partial(self._ended, server))
 
@@ -86,13 +86,13 @@ class WarmUps:
 
     def _next(self, server: Server, fleet: Fleet | None) -> str | None:
         for state in server.upstream.models():
-            if not state.ready or (id(server), state.name) in self._done:
+            if not state.ready or (server, state.name) in self._done:
                 continue
             route = fleet.models.get(state.name) if fleet is not None else None
             if not server.may_be_asked(route):
                 continue
             if server.report is not None and server.report.arrivals.get(state.name):
-                self._done.add((id(server), state.name))
+                self._done.add((server, state.name))
                 continue
             return state.name
         return None
