@@ -65,7 +65,7 @@ def agreement(real, simulated):
     return Agreement(ratios, _orders(real, means))
 
 
-def interval_text(metric: Metric):
+def ratio_text(metric: Metric):
     """A ratio with its interval over repetitions; without one where there was but one."""
     return f"{metric.mean:.2f} [{metric.low:.2f}, {metric.high:.2f}]" if metric.n > 1 else f"{metric.mean:.2f}"
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from rilaas.report import Table, percent_text
 
-from .agreement import interval_text
+from .agreement import ratio_text
 
 SHORT = {"object-recognition": "OR", "grasp-planning": "GP"}
 
@@ -18,10 +18,10 @@ def policy_table(real, simulated, found):
             mean = real.mean(None, name, index)
             p95_s = np.mean([real.percentiles(load.name, name, index).p95 for load in real.loads])
             row += [_interval(mean), round(1e3 * p95_s), _share(real, name, index)]
-            row.append(interval_text(found.ratio(name, model)))
+            row.append(ratio_text(found.ratio(name, model)))
         own = "reference" if name == real.reference else percent_text(real.difference(None, name))
         row += [_interval(real.mean(None, name)), own, f"{1e3 * simulated.mean(None, name).mean:.0f}"]
-        rows.append((*row, interval_text(found.ratio(name))))
+        rows.append((*row, ratio_text(found.ratio(name))))
     columns = ["policy"]
     for model in real.cluster.models:
         columns += [f"{SHORT[model]} mean [ms]", "p95", "edge [%]", "simulated / real"]
@@ -65,7 +65,7 @@ def agreement_text(found):
         f"Simulated means differ from measured ones by {100 * found.error:.1f} % on average over all loads, policies "
         f"and models; {100 * found.within(0.05):.0f} % of them by at most 5 %, {100 * found.within(0.1):.0f} % by at "
         "most 10 %.",
-        f"Worst: {key[1]} on {key[0]}, {key[2]}: simulated / real = {interval_text(worst)}.",
+        f"Worst: {key[1]} on {key[0]}, {key[2]}: simulated / real = {ratio_text(worst)}.",
         f"Rank correlation of the policies (mean over the loads): {_number(found.orders[''])}.",
     ]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ Takes values; gives terminal text, strict JSON and one HTML file without network
 from rilaas.report.agreement_chart import agreement_chart
 from rilaas.report.allocation_chart import ModelTimeline, allocation_chart
 from rilaas.report.decision_map_chart import DecisionMap, decision_map_chart
-from rilaas.report.difference_chart import difference_chart, percent_text
+from rilaas.report.difference_chart import difference_chart
 from rilaas.report.distance_chart import distance_chart
 from rilaas.report.document import HERE, Cell, Episode, Figure, Report, Table
 from rilaas.report.exchange import metric_row, read_metric
@@ -15,7 +15,7 @@ from rilaas.report.interval_chart import interval_chart
 from rilaas.report.latency_chart import latency_chart
 from rilaas.report.learning_curve_chart import learning_curve_chart
 from rilaas.report.metric import Metric, Percentiles, summarize
-from rilaas.report.number import bytes_text, metric_text, value_text
+from rilaas.report.number import bytes_text, metric_text, percent_text, value_text
 from rilaas.report.pareto_chart import Candidate, pareto_chart
 from rilaas.report.provenance import Provenance, provenance
 from rilaas.report.score_chart import score_chart

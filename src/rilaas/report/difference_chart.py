@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from rilaas.report.document import Figure, Table
 from rilaas.report.metric import Metric
+from rilaas.report.number import percent_text
 from rilaas.report.svg import SVG, WIDTH, box, label_width, line, picture, short, signed_ticks, text
 
 _RIGHT, _TOP, _ROW = 200.0, 30.0, 26.0
@@ -67,11 +68,3 @@ def difference_chart(
     told = "; ".join(f"{name}: {percent_text(metric)}" for name, metric in differences.items())
     alt = f"{title}, in percent of {reference}. {told}."
     return Figure(title, picture(WIDTH, bottom + 28, shapes), SVG, alt, caption, table)
-
-
-def percent_text(metric: Metric) -> str:
-    """``-13.7 % [-14.0 to -13.4]``: a signed share with its interval; ``-`` where there is none."""
-    if not metric.n:
-        return "-"
-    mean = f"{100 * metric.mean:+.1f} %"
-    return mean if metric.n == 1 else f"{mean} [{100 * metric.low:+.1f} to {100 * metric.high:+.1f}]"

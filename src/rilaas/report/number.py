@@ -55,6 +55,14 @@ def interval_text(metric: Metric) -> str:
     return f"[{low}{' to ' if metric.low < 0 else '-'}{high}], n={metric.n}"
 
 
+def percent_text(metric: Metric) -> str:
+    """``-13.7 % [-14.0 to -13.4]``: a signed share with its interval; ``-`` where there is none."""
+    if not metric.n:
+        return MISSING
+    mean = f"{100 * metric.mean:+.1f} %"
+    return mean if metric.n == 1 else f"{mean} [{100 * metric.low:+.1f} to {100 * metric.high:+.1f}]"
+
+
 def spread_texts(metric: Metric) -> tuple[str, str]:
     """Median, and smallest to largest value, in the unit in which the mean is shown; ``-`` where nobody knows."""
     _, factor = metric_unit(metric)
