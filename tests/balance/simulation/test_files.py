@@ -212,11 +212,11 @@ def test_a_mistake_in_a_cluster_is_told_with_file_and_place(written, old, new, s
         ('kind = "sinusoidal"\nmean_per_s = 1\namplitude_per_s = 2\nfrequency_hz = 1', "at most the mean"),
         ('kind = "trace"', "no requests, or has them twice"),
         ('kind = "trace"\nat_s = [1, 2]\nof = ["object-recognition"]', "2 times and 1 models"),
-        ('kind = "trace"\nat_s = [1, 2]\nof = ["object-recognition", "grasping"]', "unknown model 'grasping'"),
+        ('kind = "trace"\nmodels = ["a"]\nat_s = [1, 2]\nof = ["a", "grasping"]', "unknown model 'grasping'"),
         ('kind = "trace"\nat_s = [2, 1]', "ascend"),
         ('kind = "robots"', "no count"),
         ('kind = "robots"\ncount = 2.5', "1 or more"),
-        ('kind = "robots"\ncount = 2\nchain = ["grasping"]', "Available: grasp-planning, object-recognition"),
+        ('kind = "robots"\nmodels = ["a", "b"]\ncount = 2\nchain = ["grasping"]', "Available: a, b"),
         ('kind = "robots"\ncount = 2\nthink = { mean = 3 }', "Did you mean 'mean_s'"),
         ("kind = 3", "it is a text"),
         ('kind = "spike"\nrate_per_s = 1\nextra_per_s = 1\nlength_s = 1\nat_s = []', "Say in at_s when they begin"),
@@ -236,11 +236,28 @@ def test_a_mistake_in_a_load_is_told_with_its_file(written, text, said):
     assert str(raised.value).count(str(path)) == 1
 
 
-@pytest.mark.parametrize("text", ["at_s,model\nsoon,m\n", "time,model\n1,m\n", "at_s,model\n1\n"])
-def test_a_table_that_is_no_trace_says_what_one_is(written, text):
+@pytest.mark.parametrize(
+    "more",
+    [
+        'kind = "robots"\ncount = 2\nchain = ["b", "a", "b"]',
+        'kind = "uniform"\nrate_per_s = 2\nshares = { b = 0.5, a = 0.5 }',
+        'kind = "trace"\nat_s = [1, 2]\nof = ["b", "a"]',
+        'kind = "trace"\nfile = "requests.csv"',
+    ],
+)
+def test_a_load_that_lists_no_models_has_those_that_it_names(written, more):
+    written("at_s,model\n1,b\n2,a\n", "requests.csv")
+    assert read_load(written(more)).models == ("b", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [("at_s,model\n1,m\nsoon,m\n", 3), ("time,model\n1,m\n", 2), ("at_s,model\n1\n", 2), ("at_s,model\n\n1\n", 3)],
+)
+def test_a_table_that_is_no_trace_says_where_and_what_one_is(written, text, line):
     written(text, "requests.csv")
     path = written('kind = "trace"\nfile = "requests.csv"')
-    with pytest.raises(InvalidInput, match="Its first line is 'at_s,model'"):
+    with pytest.raises(InvalidInput, match=f"line {line}, is not of a trace.*first line is 'at_s,model'"):
         read_load(path)
 
 
@@ -251,6 +268,8 @@ def test_a_table_that_is_no_trace_says_what_one_is(written, text):
         ('cluster = "rilaas-4-8"\ntest = []', "tests nothing"),
         ('cluster = "rilaas-4-8"\ntests = ["uniform-1"]', "Did you mean 'test'"),
         ('test = ["uniform-1"]', "has no cluster"),
+        (CLUSTER, "is servers, not a suite"),
+        ('kind = "robots"\ncount = 3', "is a load, not a suite"),
         ('cluster = "mine-cluster.toml"\ntest = ["uniform-1"]', "which cluster 'mine-cluster' has not"),
     ],
 )

@@ -112,7 +112,8 @@ class Cluster:
             self._check_models(server)
         for each in self.disturbances:
             if each.server not in names:
-                raise InvalidInput(f"A disturbance of server {each.server!r}.", did_you_mean(each.server, names))
+                hint = did_you_mean(each.server, names)
+                raise InvalidInput(f"A disturbance befalls {each.server!r}, and there is no such server.", hint)
 
     def _check_models(self, server: SimServer) -> None:
         told: dict[str, Mapping[str, object]] = {"service": server.service, "network": server.network}

@@ -133,7 +133,7 @@ def _servers(table: dict[str, Any], models: tuple[str, ...], where: str) -> list
     checked_table(table, where, _SERVER)
     for key in ("name", "slots", "service", "network"):
         if key not in table:
-            raise InvalidInput(f"{where} has no {key}.")
+            raise InvalidInput(f"{where} has no {key}.", "A server has name, slots, service and network.")
     name, slots = text(table, "name", where), table["slots"]
     count = table.get("count", 1)
     if type(count) is not int or not 1 <= count <= MAX_SERVERS:

@@ -8,7 +8,7 @@ Ours are the document's 13 (``PROFILES``), their like at other rates (``uniform-
     name = "afternoon"                   # for tables; the file's name where it is not said
     kind = "spike"                       # one of those below
     duration_s = 120                     # 120 where it is not said
-    models = ["detector", "segmenter"]   # they alternate; the document's two where they are not said
+    models = ["detector", "segmenter"]   # they alternate; those of shares, chain or trace, or the document's two
     shares = { detector = 0.8, segmenter = 0.2 }    # drawn instead: they sum to 1
     process = "poisson"                  # or "even": as evenly as the rate allows; of step, spike and sinusoidal
 
@@ -108,7 +108,7 @@ def _read(path: Path) -> Load:
             hint = did_you_mean(key, _ALL + _KINDS[kind])
             raise InvalidInput(f"{where}: unknown key {key!r} in a load of kind {kind!r}.", hint)
     name = text(table, "name", where, path.stem)
-    models = texts(table, "models", where, document.MODELS)
+    models = texts(table, "models", where, _named_elsewhere(table, path))
     if not models:
         raise InvalidInput(f"{where}: models is []; it is one or more.")
     duration_s = number(table, "duration_s", where, document.SECONDS)
@@ -121,6 +121,22 @@ def _read(path: Path) -> Load:
         process = text(table, "process", where, default)
         shares = _shares(table, models, where)
         return Profile(name, models, _rate(kind, table, where), process, duration_s, shares)
+
+
+def _named_elsewhere(table: dict[str, Any], path: Path) -> tuple[str, ...]:
+    """The models of a load that does not list them: those that its other keys name, else the document's."""
+    where = str(path)
+    named: tuple[str, ...] = ()
+    if isinstance(table.get("shares"), dict):
+        named = tuple(table["shares"])
+    elif "chain" in table:
+        named = texts(table, "chain", where)
+    elif "of" in table:
+        named = texts(table, "of", where)
+    elif "file" in table and "models" not in table:
+        with place(where):
+            named = _read_csv(path.parent / text(table, "file", where))[1]
+    return tuple(dict.fromkeys(named)) or document.MODELS
 
 
 def _rate(kind: str, table: dict[str, Any], where: str) -> Rate:
@@ -170,13 +186,19 @@ def _trace(table: dict[str, Any], name: str, models: tuple[str, ...], duration_s
 
 
 def _read_csv(path: Path) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    line = 1
+    at_s, of = [], []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
-        return tuple(float(row["at_s"]) for row in rows), tuple(row["model"].strip() for row in rows)
+            rows = csv.DictReader(file)
+            for row in rows:
+                line = rows.line_num
+                at_s.append(float(row["at_s"]))
+                of.append(row["model"].strip())
     except FileNotFoundError:
         raise NotFound(f"There is no file {path}.") from None
     except (ValueError, KeyError, TypeError, AttributeError, csv.Error):  # of cells that are missing or no numbers
         raise InvalidInput(
-            f"{path} is not a trace.", "Its first line is 'at_s,model'; each other one a request."
+            f"{path}, line {line}, is not of a trace.", "The first line is 'at_s,model'; each other one a request."
         ) from None
+    return tuple(at_s), tuple(of)

@@ -79,7 +79,12 @@ def read_suite(name_or_path: str | Path) -> LoadSuite:
         test: tuple[Load, ...] = tuple(PROFILES.values())
         return LoadSuite(cluster.name, cluster, tuple(each for each in test if "sinusoidal" not in each.name), test)
     where = str(path)
-    table = checked_table(read_toml(path), where, _KEYS)
+    told = read_toml(path)
+    if "servers" in told or "kind" in told:
+        what = "servers" if "servers" in told else "a load"
+        hint = 'A suite names both: cluster = "lab.toml", train = ["monday.toml"], test = ["monday.toml"].'
+        raise InvalidInput(f"{where} is {what}, not a suite.", hint)
+    table = checked_table(told, where, _KEYS)
     cluster = read_cluster(beside(path, text(table, "cluster", where)))
     train, tests = _loads(table, "train", path, ()), _loads(table, "test", path, None)
     with place(where):
