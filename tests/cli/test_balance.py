@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from rilaas.balance import BALANCERS
+
 SHORT = ("--profile", "uniform-2", "--policies", "least_connections,c3,random", "--seeds", "2", "--workers", "1")
 
 
@@ -54,7 +56,13 @@ def test_the_same_command_gives_the_same_table(call):
     ("arguments", "words"),
     [
         (("--policies", "prequel"), "Did you mean 'prequal'"),
-        (("--policies", "c3", "--reference", "random"), "not among the policies"),
+        (("--policies", "c3", "--reference", "random"), "The reference 'random' is not among the policies"),
+        (
+            ("--policies", "c3", "--reference", "c3", "--focus", "random"),
+            "The focus 'random' is not among the policies",
+        ),
+        (("--report-interval", "nan"), "--report-interval"),
+        (("--ledger-delay", "inf"), "--ledger-delay"),
         (("--policies", "c3,c3"), "named twice"),
         (("--servers", "rilaas-0-8"), "rilaas-0-8"),
         (("--servers", "nothing.toml"), "nothing.toml"),
@@ -84,6 +92,8 @@ def test_every_policy_is_listed_with_what_it_does_and_where_it_is_from(call):
     assert called.code == 0
     assert "least_connections\n    Least connections: the server with the fewest requests in flight." in called.out
     assert "Source: nginx" in called.out
+    told = re.findall(r"^(\w+)\n    (.+)", called.out, re.MULTILINE)
+    assert len({what for _, what in told}) == len(told) == len(BALANCERS), "two are told in the same words"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

@@ -44,6 +44,11 @@ class Setting:
     online: bool = False
 
 
+def _peak_ewma_full(setting: Setting) -> Balancer:
+    """Peak EWMA over all servers, where peak_ewma compares two that it draws; the same with two servers."""
+    return PeakEwma(setting.seed, compared=math.inf)
+
+
 BALANCERS: Mapping[str, Callable[[Setting], Balancer]] = {
     "round_robin": lambda setting: RoundRobin(),
     "round_robin_shared": lambda setting: RoundRobinShared(),
@@ -54,7 +59,7 @@ BALANCERS: Mapping[str, Callable[[Setting], Balancer]] = {
     "least_model_time": lambda setting: LeastModelTime(setting.seed),
     "power_of_two_choices": lambda setting: PowerOfTwoChoices(setting.seed),
     "peak_ewma": lambda setting: PeakEwma(setting.seed),
-    "peak_ewma_full": lambda setting: PeakEwma(setting.seed, compared=math.inf),
+    "peak_ewma_full": _peak_ewma_full,
     "c3": lambda setting: C3(setting.interceptors),
     "prequal": lambda setting: Prequal(setting.seed),
     "shortest_expected_delay": lambda setting: ShortestExpectedDelay(),

@@ -126,13 +126,13 @@ def _compared(options: CompareOptions, output: Output) -> Comparison:
     loads = _loads(options.profile, cluster)
     specs = [each.strip() for each in options.policies.split(",")] if options.policies else without_file()
     contenders = contenders_of(specs)
-    for name in (options.reference, options.focus):
+    for name, role in ((options.reference, "reference"), (options.focus, "focus")):
         if name:
-            check(name, contenders)
+            check(name, contenders, role)
     runs = len(loads) * len(contenders) * options.seeds
     counts = [(contenders, "policy", "policies"), (loads, "load", "loads"), (range(options.seeds), "seed", "seeds")]
     who, what, often = (f"{len(each)} {one if len(each) == 1 else more}" for each, one, more in counts)
-    output.talk(f"{who} on {what} of {cluster.name}, {often}: {runs} runs")
+    output.talk(f"{who} on {what} of {cluster.name}, {often}: {runs} run{'s' * (runs != 1)}")
     return compare(
         cluster,
         loads,
@@ -191,13 +191,15 @@ def _about(name: str) -> tuple[str, str]:
     """What a policy does and where it is from: the first sentence and the source of the file that has it."""
     from rilaas.balance import BALANCERS, Setting
 
-    needs = ""
+    needs, maker = "", BALANCERS[name]
     try:
-        module = inspect.getmodule(type(BALANCERS[name](Setting(seed=0))))
+        module = inspect.getmodule(type(maker(Setting(seed=0))))
     except RilaasError:  # it needs a file; its maker stands where it does
-        module, needs = inspect.getmodule(BALANCERS[name]), f" Needs a file: {name}=FILE."
+        module, needs = inspect.getmodule(maker), f" Needs a file: {name}=FILE."
     words = inspect.getdoc(module) or ""
     what, _, rest = words.partition("\n\n")
+    if inspect.isfunction(maker) and maker.__doc__:  # one of several of a file
+        what = maker.__doc__
     _, has_source, source = rest.partition("Source: ")
     first = " ".join((source.partition("\n\n")[0] if has_source else "").replace("``", "").split())
     return " ".join(what.split()) + needs, re.split(r"(?<!\bal)\.(?= [A-Z])", first)[0].removesuffix(".")

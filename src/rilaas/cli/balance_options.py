@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -45,6 +46,12 @@ class CompareOptions:
     page: Path | None
 
 
+def _finite(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a number of seconds.")
+    return value
+
+
 _OPTIONS = (
     click.option(
         "--servers",
@@ -79,6 +86,7 @@ _OPTIONS = (
         "--report-interval",
         "report_interval_s",
         type=click.FloatRange(0, min_open=True),
+        callback=_finite,
         metavar="SECONDS",
         help="Servers tell interceptors of themselves this often; else with answers only.",
     ),
@@ -86,6 +94,7 @@ _OPTIONS = (
         "--ledger-delay",
         "ledger_delay_s",
         type=click.FloatRange(0),
+        callback=_finite,
         metavar="SECONDS",
         help="Interceptors know of each other's requests in flight, this late; else not at all.",
     ),

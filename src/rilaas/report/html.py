@@ -54,7 +54,7 @@ def _body(report: Report) -> Iterator[str]:
     if servers := servers_table(report):
         yield _section(servers.title, _table(servers))
     for table in report.tables:
-        rows = f"{len(table.rows)} rows"
+        rows = f"{len(table.rows)} row" + "s" * (len(table.rows) != 1)
         yield _section(table.title, _folded(rows, _table(table)) if table.is_detail else _table(table))
     if report.episodes:
         yield _section("Episodes, worst first", _episodes(report))

@@ -162,11 +162,11 @@ def check_servers(cluster: Cluster, contenders: Sequence[Contender]) -> None:
                 raise InvalidInput(f"{contender.name} on {cluster.name}: {error.message}", error.hint) from None
 
 
-def check_reference(reference: str, contenders: Sequence[Contender]) -> None:
-    """Raise ``InvalidInput`` where a reference that somebody named is not compared."""
+def check_reference(reference: str, contenders: Sequence[Contender], role: str = "reference") -> None:
+    """Raise ``InvalidInput`` where a policy that somebody named for a role is not compared."""
     names = [contender.name for contender in contenders]
     if reference not in names:
-        raise InvalidInput(f"The reference {reference!r} is not among the policies.", did_you_mean(reference, names))
+        raise InvalidInput(f"The {role} {reference!r} is not among the policies.", did_you_mean(reference, names))
 
 
 def _here(cluster: Cluster, jobs: Sequence[Job], conditions: Conditions) -> Iterator[Digest]:

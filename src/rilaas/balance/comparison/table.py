@@ -55,7 +55,8 @@ def load_table(comparison: Comparison, focus: str) -> Table:
     if any("*" in str(cell) for row in rows for cell in row):
         note += " *: it overloads a server, and the mean grows with the length of the run."
     if left := len(others) + (focus != reference) - len(shown):
-        note += f" {left} more policies in --report and --json."
+        policies = "policy is" if left == 1 else "policies are"
+        note += f" {left} more {policies} in 'Every load, policy and model' of --report and --json."
     columns = ("load", "load [%]", f"{reference} [ms]", *(f"{name} [ms]" for name in shown))
     return Table("By load", columns, tuple(rows), note)
 
