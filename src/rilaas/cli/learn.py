@@ -97,8 +97,14 @@ def _trained(suite: LoadSuite, options: BalancerOptions, output: Output) -> Trai
     trainer = trainer_of(options.policy)
     limit = Limit(options.steps, options.minutes)
     servers = ", ".join(server.name for server in suite.cluster.servers)
-    output.talk(f"training {options.policy} on {len(suite.train)} loads of {suite.name} ({servers})")
-    trained = trainer(suite, seed=options.seed, limit=limit, tell=_Line(output).tell)
+    loads = f"{len(suite.train)} load{'s' * (len(suite.train) != 1)}"
+    output.talk(f"training {options.policy} on {loads} of {suite.name} ({servers})")
+    try:
+        trained = trainer(suite, seed=options.seed, limit=limit, tell=_Line(output).tell)
+    except KeyboardInterrupt:
+        output.progress_done()
+        output.talk("nothing was written: no policy had been judged yet")
+        raise
     output.progress_done()
     return trained
 

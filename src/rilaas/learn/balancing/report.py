@@ -86,15 +86,19 @@ def build_report(
 
 def _summary(trained: Trained, suite: LoadSuite, comparison: Comparison | None) -> str:
     stopped = "" if trained.is_whole else ", interrupted: the best until then"
-    words = f"{trained.kind} trained on {len(suite.train)} loads of {suite.name}{stopped}."
+    words = f"{trained.kind} trained on {_loads(len(suite.train), 'load')} of {suite.name}{stopped}."
     difference = comparison.difference(None, trained.kind) if comparison is not None else None
     if comparison is None or difference is None or not difference.n:
         return f"{words} Not tested."
     seeds = len(comparison.seeds)
     return (
-        f"{words} On {len(comparison.loads)} test loads with {seeds} seed{'s' if seeds > 1 else ''}: "
+        f"{words} On {_loads(len(comparison.loads), 'test load')} with {seeds} seed{'s' if seeds > 1 else ''}: "
         f"{percent_text(difference)} mean latency against {comparison.reference}."
     )
+
+
+def _loads(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _figures(trained: Trained, suite: LoadSuite, make: Callable[[], Balancer]) -> list[Figure]:
