@@ -104,7 +104,9 @@ def test_only_callers_on_this_machine_that_know_it_are_answered(shown):
         assert answer.status == 200
 
 
-@pytest.mark.parametrize("figures", [{"own_s": [None]}, {"own_s": 3.0}, None, {"own_s": ["x"]}], ids=str)
+@pytest.mark.parametrize(
+    "figures", [{"own_s": [None]}, {"own_s": 3.0}, None, {"own_s": ["x"]}, {"own_s": []}], ids=str
+)
 def test_what_a_policy_says_that_is_no_weighing_stops_neither_requests_nor_reports(figures):
     spy = Spy()
     spy.weighing = lambda: Weighing(["a"], figures, "x")

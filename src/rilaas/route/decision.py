@@ -218,6 +218,8 @@ def _weighing(weighing: Weighing | None) -> dict[str, Any]:
         return {"rule": "", "servers": [], "figures": {}}
     try:
         columns = list(weighing.figures.items())[:_MOST_FIGURES]
+        if any(len(column) != len(weighing.servers) for _, column in columns):
+            raise ValueError("a figure is not there for every server")
         return {
             "rule": str(weighing.rule)[:_LONGEST_RULE],
             "servers": [str(name) for name in weighing.servers[:_MOST_SERVERS]],
