@@ -42,7 +42,7 @@ def sizes(balancer):
 
 def test_servers_that_come_and_go_for_ever_are_forgotten():
     balancer = MarginalCost(flat_price(0.1))
-    for i in range(1500):
+    for i in range(800):
         ask_and_answer(balancer, "m", [f"s{i}", f"s{i + 1}"], float(i))
     found = sizes(balancer)
     assert found["servers"] <= 260
@@ -54,7 +54,7 @@ def test_servers_that_come_and_go_for_ever_are_forgotten():
 @pytest.mark.parametrize("own_queues", [False, True])
 def test_models_that_come_and_go_for_ever_are_forgotten(own_queues):
     talk = Talk("a", "b")
-    for i in range(700):
+    for i in range(400):
         model = f"model-{i}"
         for name in talk.names:
             talk.tell(name, slots={f"model-{i}": 1, f"model-{i - 1}": 1} if own_queues else 2)

@@ -41,7 +41,17 @@ def fit(samples: Samples, seed: int, tell: Callable[[int, float], None], epochs:
         tell: Called with each epoch and its loss.
         epochs: Passes over the samples.
     """
-    torch.manual_seed(seed)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the network is small: a second thread costs more than it does
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return _fit(samples, tell, epochs)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _fit(samples: Samples, tell: Callable[[int, float], None], epochs: int) -> Network:
     model = nn.Sequential(
         nn.Linear(kernel.INPUTS, WIDTH), nn.ReLU(), nn.Linear(WIDTH, WIDTH), nn.ReLU(), nn.Linear(WIDTH, 1)
     )

@@ -59,7 +59,7 @@ class _Training:
         self._steps = 0
         self._samples: Samples | None = None
         self._network, self._strength = blank(), 0.0
-        self._best, self._best_s = self._network, float("inf")
+        self._best, self._best_s, self._best_steps = self._network, float("inf"), 0
         self._reference_s = validated(suite, LeastConnections)
         self.curve: list[CurvePoint] = []
 
@@ -79,12 +79,12 @@ class _Training:
         point = CurvePoint(self._steps, validated(self._suite, lambda: MarginalCost(price)))
         self.curve.append(point)
         if point.mean_s < self._best_s:
-            self._best, self._best_s = self._network, point.mean_s
+            self._best, self._best_s, self._best_steps = self._network, point.mean_s, point.steps
         self._say("", point)
 
     def result(self, *, is_whole: bool) -> Trained:
         """The best network so far."""
-        card = {**origin(self._suite, self._seed, self._steps), "features": VERSION, "names": list(NAMES)}
+        card = {**origin(self._suite, self._seed, self._best_steps), "features": VERSION, "names": list(NAMES)}
         return Trained(KIND, arrays_of(self._best), card, tuple(self.curve), self._reference_s, self._seed, is_whole)
 
     def _say(self, note: str, point: CurvePoint | None = None) -> None:
