@@ -12,6 +12,7 @@ from rilaas.balance.marginal_cost.table import SLOTS, Table
 from rilaas.balance.protocol import LoadReport, Outcome
 
 _JUMP = 1.3  # a change of at least this factor holds for all models of a server
+_FEW, _ODD = 3, 1.5  # fewer answers are not trusted where they took so many times longer than elsewhere
 _GUESS_S = 0.1  # service time of a model that no server ever ran
 _MOST_SERVERS = 256
 _MOST_MODELS = 256
@@ -122,7 +123,7 @@ class Memory:
             self._write_all(server)
         if server.look_again(self.now):
             self._doubted.add(outcome.server)
-        if speed.service.count == 1:
+        if speed.service.count in (1, _FEW):
             self._guess(self.servers.values())
 
     def try_again(self) -> None:
@@ -168,7 +169,10 @@ class Memory:
     def _write(self, server: Server, row: int, model: str) -> None:
         speed, queue = server.speeds[model], server.queues.get(server.station(model))
         if queue is not None and speed.service.count > 0:
-            self._write_cell(row, queue, speed.network.value, speed.service.hoped, guessed=False)
+            service_s = speed.service.hoped
+            if speed.service.count < _FEW and service_s > _ODD * (usual_s := self._best(model, _FEW)[1]):
+                service_s = usual_s  # one answer that took so much longer than elsewhere may have been bad luck
+            self._write_cell(row, queue, speed.network.value, service_s, guessed=False)
 
     def _write_cell(self, row: int, queue: Queue, network_s: float, service_s: float, *, guessed: bool) -> None:
         up_s = UP_SHARE * network_s
@@ -190,12 +194,12 @@ class Memory:
                 network_s, service_s = best[model]
                 self._write_cell(row, queue, network_s, service_s, guessed=True)
 
-    def _best(self, model: str) -> tuple[float, float]:
-        """The shortest network and service times of a model that are known of any server [s]."""
+    def _best(self, model: str, least: int = 1) -> tuple[float, float]:
+        """The shortest network and service times of a model that any server is known for by so many answers [s]."""
         known = [each.speeds[model] for each in self.servers.values() if model in each.speeds]
-        known = [each for each in known if each.service.count > 0]
+        known = [each for each in known if each.service.count >= least]
         network_s = min((each.network.value for each in known), default=0.0)
-        return network_s, min((each.service.value for each in known), default=_GUESS_S)
+        return network_s, min((each.service.value for each in known), default=_GUESS_S if least == 1 else math.inf)
 
     def _drop_queues(self, server: Server) -> None:
         for queue in server.queues.values():
