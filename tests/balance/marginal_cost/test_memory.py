@@ -141,7 +141,7 @@ def test_outcomes_of_requests_that_were_never_placed_leave_nothing():
 def test_requests_are_let_go_once_they_are_answered():
     balancer = MarginalCost()
     for i in range(200):
-        ask_and_answer(balancer, "m", ["a"], float(i))
+        ask_and_answer(balancer, "asked here alone", ["a"], float(i))
     gc.collect()
-    kept = [each for each in gc.get_objects() if type(each) is Request and each.model == "m"]
+    kept = [each for each in gc.get_objects() if type(each) is Request and each.model == "asked here alone"]
     assert len(kept) <= 1
